@@ -1,0 +1,23 @@
+namespace MoDM;
+
+/// <summary>Every metric, once: emitted by gateway and worker, queried by the operator. The names are a contract.</summary>
+public static class MetricNames
+{
+    // Gateway
+    public const string Requests = "modm_requests_total";
+    public const string RequestSeconds = "modm_request_seconds";
+    public const string QueueSeconds = "modm_queue_seconds";
+    public const string QueueLength = "modm_queue_length";
+    public const string InFlight = "modm_in_flight";
+    public const string SkippedSteps = "modm_skipped_steps";
+    public const string Similarity = "modm_similarity";
+    public const string CacheEntries = "modm_cache_entries";
+    public const string CacheBytes = "modm_cache_bytes";
+    public const string CacheEvictions = "modm_cache_evictions_total";
+    public const string SloMisses = "modm_slo_misses_total";
+
+    // Worker
+    public const string GenerationSeconds = "modm_generation_seconds";
+    public const string StepSeconds = "modm_step_seconds";
+    public const string ModelLoadSeconds = "modm_model_load_seconds";
+}
