@@ -429,7 +429,7 @@ form.addEventListener('keydown', event => {
 document.addEventListener('keydown', event => {
   if (event.key === 'Escape' && !event.isComposing) running?.abort();
 });
-$('cancel').addEventListener('click', () => running?.abort());
+for (const id of ['cancel', 'stop']) $(id).addEventListener('click', () => running?.abort());
 $('retry').addEventListener('click', () => $('retry').getAttribute('aria-disabled') === 'false' && draw());
 $('again').addEventListener('click', () => redraw(shown.seed));
 $('anew').addEventListener('click', () => redraw(''));
