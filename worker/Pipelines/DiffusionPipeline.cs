@@ -31,6 +31,9 @@ internal sealed class DiffusionPipeline : IDisposable
 
     public int MaxSteps => folder.Scheduling.MaxSteps;
 
+    /// <summary>Guidance that diffusers' pipeline of this family takes when it is told none.</summary>
+    public double DefaultGuidance => folder.Family == ModelFamily.Flow ? 7.0 : 7.5;
+
     /// <summary>Told how long each step of a batch took.</summary>
     public Action<TimeSpan>? Stepped { get; set; }
 
