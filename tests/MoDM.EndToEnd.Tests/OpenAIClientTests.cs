@@ -35,8 +35,8 @@ public sealed class OpenAIClientTests(GatewayFixture fixture) : IClassFixture<Ga
     [Fact]
     public async Task It_edits_a_picture()
     {
-        var picture = Path.Combine(Repo.Root, "tests", "golden", "source-0.png");
-        var image = await _client.GetImageClient("postcards").GenerateImageEditAsync(picture, "a green hot air balloon over snowy mountains at night",
+        await using var picture = File.OpenRead(Path.Combine(Repo.Root, "tests", "golden", "source-0.png"));
+        var image = await _client.GetImageClient("postcards").GenerateImageEditAsync(picture, "source-0.png", "a green hot air balloon over snowy mountains at night",
             new ImageEditOptions { ResponseFormat = GeneratedImageFormat.Bytes }, Cancel);
 
         Assert.Equal((128, 128), SizeOf(image.Value.ImageBytes));
