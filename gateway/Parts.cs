@@ -71,8 +71,10 @@ internal static class Parts
     {
         try
         {
-            // Opened here rather than by the first request, so that what is wrong with them stops the start.
-            app.Services.GetRequiredService<ClipEmbedder>();
+            // Opened here rather than by the first request: what is wrong with them stops the start, and nobody waits for them.
+            var embedder = app.Services.GetRequiredService<ClipEmbedder>();
+            embedder.EmbedImage(new RgbImage(8, 8, new byte[8 * 8 * 3]));
+            embedder.EmbedText("warm-up");
             app.Services.GetRequiredService<ImageCache>();
             await app.StartAsync();
         }
