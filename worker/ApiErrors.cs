@@ -16,7 +16,8 @@ internal static partial class ApiErrors
             catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
             {
                 // The client has gone; nobody reads an answer.
-                context.Response.StatusCode = 499;
+                if (!context.Response.HasStarted)
+                    context.Response.StatusCode = 499;
                 return;
             }
             catch (BadHttpRequestException e)

@@ -56,9 +56,10 @@ internal sealed class ModelLoading(
             loop.Start(pipeline);
             state = new State("ready", pipeline, Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
         }
-        catch (Exception e) when (e is ModelException or Microsoft.ML.OnnxRuntime.OnnxRuntimeException)
+        // Whatever a folder holds: a worker without a model must not go on, and must say why.
+        catch (Exception e)
         {
-            Failure = e.Message;
+            Failure = e is ModelException ? e.Message : $"{folder.Root}: cannot be served: {e.Message}";
             lifetime.StopApplication();
         }
     }

@@ -38,7 +38,7 @@ internal sealed class Denoiser : IDisposable
         timestep = model.Input("timestep")!;
         var text = model.Input("encoder_hidden_states")!;
         if (Latents.Type != TensorElementType.Float || text.Type != TensorElementType.Float)
-            throw new ModelException($"{model.File}: has inputs of {Latents.Type}; float32 is supported.");
+            throw new ModelException($"{model.File}: has inputs of {Latents.Type}; export the model as float32.");
         if (timestep.Type is not (TensorElementType.Float or TensorElementType.Int64) || timestep.Dimensions.Count > 1)
             throw new ModelException($"{model.File}: timestep must be a float or int64 scalar or vector.");
         if (Latents.Dimensions is not [_, var c, _, _] || (c > 0 && c != channels))
@@ -46,7 +46,7 @@ internal sealed class Denoiser : IDisposable
         if (text.Dimensions is not [_, var l, > 0 and var width] || (l > 0 && l != textLength))
             throw new ModelException($"{model.File}: encoder_hidden_states must be (N, {textLength}, fixed width).");
         TextWidth = width;
-        output = model.Outputs[0].Name;
+        output = model.RequireOutput(model.Outputs[0].Name).Name;
     }
 
     public int Channels { get; }
