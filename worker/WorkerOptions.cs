@@ -8,6 +8,8 @@ namespace MoDM.Worker;
 internal sealed record WorkerOptions(
     string Model, string Name, string Url, int Threads, OnnxDevice Device, int MaxBatch, double? Guidance, bool ExitWithStdin)
 {
+    public const int BatchLimit = 16;
+
     public const string Usage = """
         usage: modm-worker --model FOLDER [options]
           --model FOLDER       pipeline in diffusers' layout, exported to ONNX
@@ -53,7 +55,7 @@ internal sealed record WorkerOptions(
             problems.Add("--device: this build of ONNX Runtime has no CUDA provider; build with -p:Cuda=true, or take cpu.");
         var cuda = device != "cpu" && hasCuda;
         var threads = Whole("--threads", cores, 1, 1024);
-        var batch = Whole("--max-batch", cuda ? 4 : 1, 1, 16);
+        var batch = Whole("--max-batch", cuda ? 4 : 1, 1, BatchLimit);
         double? guidance = null;
         if (given.TryGetValue("--guidance", out var text))
         {

@@ -102,6 +102,7 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
     [InlineData("""{"prompt": "a", "num_inference_steps": 0}""", 400, "num_inference_steps")]
     [InlineData("""{"prompt": "a", "partial_images": 2}""", 400, "stream")]
     [InlineData("""{"prompt": "a", "quality": "hd"}""", 400, "quality")]
+    [InlineData("""{"prompt": "a", "negative_prompt": "b", "guidance_scale": 1}""", 400, "negative_prompt")]
     [InlineData("""{"prompt": "a", "\ud800": 1}""", 400, "Unicode")]
     [InlineData("""{"prompt": "a", "output_format": "\ud800"}""", 400, "Unicode")]
     [InlineData("""{"prompt": "a\ud800"}""", 400, "prompt")]

@@ -56,6 +56,31 @@ public sealed class SharingTests
     }
 
     [Fact]
+    public async Task Waiting_images_that_fit_together_are_drawn_together_and_those_that_left_make_room()
+    {
+        using var pipeline = await DiffusionPipeline.LoadAsync(ModelFolder.Read(Repo.Model("postcards-small")), new OnnxOptions());
+        using var loop = new JobLoop(capacity: 4, new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "small"));
+        using var gone = new CancellationTokenSource();
+        var order = new List<string>();
+        ImageTask Noted(int i) => Image(i) with { Progress = (step, _) => order.Add($"{i}:{step}") };
+        // Nothing runs before Start, so all of these wait.
+        var first = loop.TryAdmit([Noted(0)])!;
+        var left = loop.TryAdmit([Noted(1) with { Cancelled = gone.Token }])!;
+        var other = loop.TryAdmit([Noted(2) with { Steps = 5 }])!;
+        var last = loop.TryAdmit([Noted(3)])!;
+        Assert.Null(loop.TryAdmit([Noted(4)]));
+        await gone.CancelAsync();
+        var late = loop.TryAdmit([Noted(4)])!;
+        Assert.True(left[0].Done.IsCanceled);
+
+        loop.Start(pipeline);
+        await System.Threading.Tasks.Task.WhenAll(new[] { first[0], other[0], last[0], late[0] }.Select(j => j.Done));
+        var together = Enumerable.Range(1, 8).SelectMany(step => new[] { $"0:{step}", $"3:{step}", $"4:{step}" });
+        var alone = Enumerable.Range(1, 5).Select(step => $"2:{step}");
+        Assert.Equal(together.Concat(alone), order);
+    }
+
+    [Fact]
     public async Task An_image_that_is_cancelled_drops_out_of_its_batch_and_the_others_stay_what_they_are()
     {
         using var pipeline = await DiffusionPipeline.LoadAsync(ModelFolder.Read(Repo.Model("postcards-small")), new OnnxOptions());

@@ -16,10 +16,12 @@ internal sealed class Denoiser : IDisposable
     private readonly TensorSpec timestep;
     private readonly int textLength;
 
-    // Values of one shape, replaced when rows or size change.
-    private readonly float[] floatTime = new float[64];
-    private readonly long[] wholeTime = new long[64];
+    // One a row; twice the largest batch.
+    private readonly float[] floatTime = new float[2 * WorkerOptions.BatchLimit];
+    private readonly long[] wholeTime = new long[2 * WorkerOptions.BatchLimit];
     private float[] input = [], states = [], prediction = [];
+
+    // Values of one shape, replaced when rows or size change.
     private (int Rows, int Height, int Width) shape;
     private OrtValue[] inputs = [], outputs = [];
 
@@ -55,9 +57,6 @@ internal sealed class Denoiser : IDisposable
 
     private int RowSize => Channels * shape.Height * shape.Width;
     private int TextSize => textLength * TextWidth;
-
-    /// <summary>The most rows of one run.</summary>
-    public int MaxRows => floatTime.Length;
 
     public Span<float> Input(int row) => input.AsSpan(row * RowSize, RowSize);
 
