@@ -72,6 +72,25 @@ public sealed class StartTests
             s => Assert.Contains(s, errors, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task The_scheduler_that_the_index_names_counts_as_in_diffusers()
+    {
+        var folder = Copy("postcards-small");
+        var index = Path.Combine(folder, "model_index.json");
+        Edit(index, "\"EulerDiscreteScheduler\"", "\"EulerAncestralDiscreteScheduler\"");
+        Assert.Equal("EulerAncestralDiscreteScheduler", ModelFolder.Read(folder).Scheduling.Name);
+        Edit(index, "\"EulerAncestralDiscreteScheduler\"", "\"PNDMScheduler\"");
+        Assert.Contains("_class_name is \"PNDMScheduler\"", await ExitsWith2("--model", folder), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_address_in_use_ends_it_with_code_2()
+    {
+        await using var worker = await WorkerProcess.ListenAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+        var errors = await ExitsWith2("--model", Repo.Model("postcards-small"), "--urls", worker.Http.BaseAddress!.ToString().TrimEnd('/'));
+        Assert.Contains("address already in use", errors, StringComparison.OrdinalIgnoreCase);
+    }
+
     // Complaint row 18.
     [Fact]
     public async Task A_family_that_it_cannot_run_is_refused_by_name()
