@@ -23,7 +23,8 @@ internal sealed record WorkerOptions(
         """;
 
     /// <returns>The options, or all that is wrong with them.</returns>
-    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(IReadOnlyList<string> args, int cores, bool hasCuda)
+    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(
+        IReadOnlyList<string> args, int cores, bool hasCuda)
     {
         var problems = new List<string>();
         var given = new Dictionary<string, string>();
@@ -46,7 +47,9 @@ internal sealed record WorkerOptions(
         if (model.Length == 0)
             problems.Add("--model: is missing; name the folder of the model.");
         var url = given.GetValueOrDefault("--urls", "http://127.0.0.1:0");
-        if (!Uri.TryCreate(url.Replace("//*", "//0.0.0.0", StringComparison.Ordinal).Replace("//+", "//0.0.0.0", StringComparison.Ordinal), UriKind.Absolute, out var uri) || uri.Scheme != "http")
+        // Kestrel takes * and + for any host; Uri does not.
+        var plain = url.Replace("//*", "//any", StringComparison.Ordinal).Replace("//+", "//any", StringComparison.Ordinal);
+        if (!Uri.TryCreate(plain, UriKind.Absolute, out var uri) || uri.Scheme != "http")
             problems.Add($"--urls: {url} is not one http URL, such as http://127.0.0.1:0.");
         var device = given.GetValueOrDefault("--device", "auto");
         if (device is not ("auto" or "cpu" or "cuda"))

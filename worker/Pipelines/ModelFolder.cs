@@ -54,8 +54,11 @@ internal sealed record ModelFolder(
         if (index.ValueKind == JsonValueKind.Object)
             CheckParts(root, index, denoiser, problems);
 
-        string[] files = ["tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "text_encoder/model.onnx",
-            $"{denoiser}/model.onnx", "vae_encoder/model.onnx", "vae_decoder/model.onnx"];
+        string[] files =
+        [
+            "tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "text_encoder/model.onnx",
+            $"{denoiser}/model.onnx", "vae_encoder/model.onnx", "vae_decoder/model.onnx",
+        ];
         foreach (var file in files)
         {
             if (!System.IO.File.Exists(Path.Combine(root, file)))
@@ -65,7 +68,8 @@ internal sealed record ModelFolder(
             SchedulerConfig.Load(Path.Combine(root, "scheduler", "scheduler_config.json"), SchedulerClass(index))));
         var vae = Try(problems, () => VaeShape.Read(Path.Combine(root, "vae_decoder", "config.json")));
         var shape = Try(problems, () => DenoiserShape.Read(Path.Combine(root, denoiser, "config.json")));
-        if (scheduling is not null && name.Length > 0 && scheduling.Name.StartsWith("FlowMatch", StringComparison.Ordinal) != (family == ModelFamily.Flow))
+        var flows = scheduling?.Name.StartsWith("FlowMatch", StringComparison.Ordinal);
+        if (scheduling is not null && name.Length > 0 && flows != (family == ModelFamily.Flow))
             problems.Add($"{root}/scheduler/scheduler_config.json: {scheduling.Name} does not fit a {name}.");
         if (vae is not null && shape is not null && shape.InChannels != vae.Channels)
         {
