@@ -16,7 +16,8 @@ internal static partial class ApiErrors
             catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
             {
                 // The client has gone; nobody reads an answer.
-                context.Response.StatusCode = 499;
+                if (!context.Response.HasStarted)
+                    context.Response.StatusCode = 499;
                 return;
             }
             catch (BadHttpRequestException e)
@@ -65,7 +66,8 @@ internal static partial class ApiErrors
         404 => ApiError.NotFound(
             $"There is no {context.Request.Method} {context.Request.Path}; this worker has POST /v1/images/generations, "
             + "POST /v1/images/edits, GET /livez, /readyz and /metrics.", null, "not_found"),
-        405 => new ApiError(405, $"{context.Request.Path} does not take {context.Request.Method}.", "invalid_request_error", null, "method_not_allowed"),
+        405 => new ApiError(
+            405, $"{context.Request.Path} does not take {context.Request.Method}.", "invalid_request_error", null, "method_not_allowed"),
         _ => null,
     };
 

@@ -44,6 +44,9 @@ internal sealed record DrawingPlan(
         var steps = request.NumInferenceSteps ?? DefaultSteps;
         if (steps > limits.MaxSteps)
             problems.Add(new("num_inference_steps", $"{steps} is more than this model's schedule has; it goes up to {limits.MaxSteps}."));
+        var guidance = request.GuidanceScale ?? options.Guidance ?? limits.Guidance;
+        if (guidance <= 1 && !string.IsNullOrEmpty(request.NegativePrompt))
+            problems.Add(new("negative_prompt", "is not looked at unless guidance_scale is above 1; leave one of them out."));
         var skip = 0;
         if (source is not null)
         {
@@ -63,7 +66,7 @@ internal sealed record DrawingPlan(
         };
         return (new DrawingPlan(
             request, options.Name, request.Seed ?? randomSeed(), request.N ?? 1, width, height, steps, skip,
-            request.GuidanceScale ?? options.Guidance ?? limits.Guidance, encoding, source), null);
+            guidance, encoding, source), null);
     }
 
     /// <summary>Steps that a picture stands in for at a strength, rounded as diffusers rounds.</summary>

@@ -93,7 +93,8 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
         Write(context, e.Type, JsonSerializer.SerializeToUtf8Bytes(e, ApiJson.Default.ImageEvent));
 
     private static Task WriteError(HttpContext context, Exception e) => Write(
-        context, ImageEvents.Error, JsonSerializer.SerializeToUtf8Bytes(new ApiErrorBody(ApiErrors.Failure(e)), ApiJson.Default.ApiErrorBody));
+        context, ImageEvents.Error,
+        JsonSerializer.SerializeToUtf8Bytes(new ApiErrorBody(ApiErrors.Failure(e)), ApiJson.Default.ApiErrorBody));
 
     private static async Task Write(HttpContext context, string name, byte[] data)
     {

@@ -54,6 +54,7 @@ internal sealed class JobLoop : IDisposable
         var jobs = tasks.Select(t => new Job(t)).ToArray();
         lock (gate)
         {
+            DropCancelled();
             if (stopping || (admitted > 0 && admitted + jobs.Length > Capacity))
                 return null;
             admitted += jobs.Length;
@@ -80,6 +81,22 @@ internal sealed class JobLoop : IDisposable
                 arrived.Wait();
             else
                 Draw(pipeline, batch);
+        }
+    }
+
+    // Room that was kept for clients who left while they waited.
+    private void DropCancelled()
+    {
+        for (var node = waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (node.Value.Task.Cancelled.IsCancellationRequested)
+            {
+                waiting.Remove(node);
+                admitted--;
+                node.Value.Finish(null);
+            }
+            node = next;
         }
     }
 

@@ -56,9 +56,10 @@ internal sealed class ModelLoading(
             loop.Start(pipeline);
             state = new State("ready", pipeline, Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
         }
-        catch (Exception e) when (e is ModelException or Microsoft.ML.OnnxRuntime.OnnxRuntimeException)
+        // Whatever a folder holds: a worker without a model must not go on, and must say why.
+        catch (Exception e)
         {
-            Failure = e.Message;
+            Failure = e is ModelException ? e.Message : $"{folder.Root}: cannot be served: {e.Message}";
             lifetime.StopApplication();
         }
     }
@@ -66,16 +67,17 @@ internal sealed class ModelLoading(
     // Every network once, in the shapes of a guided request: the first run of each allocates and compiles.
     private static void WarmUp(DiffusionPipeline pipeline)
     {
+        var (width, height) = (pipeline.Sizes.Width, pipeline.Sizes.Height);
         var task = new ImageTask
         {
             Prompt = "warm-up",
             Seed = 0,
-            Width = pipeline.Sizes.Width,
-            Height = pipeline.Sizes.Height,
+            Width = width,
+            Height = height,
             Steps = 3,
             Skip = 1,
             Guidance = 2,
-            Source = new RgbImage(pipeline.Sizes.Width, pipeline.Sizes.Height, new byte[3 * pipeline.Sizes.Width * pipeline.Sizes.Height]),
+            Source = new RgbImage(width, height, new byte[3 * width * height]),
         };
         pipeline.Draw([task]);
     }

@@ -23,8 +23,13 @@ if (options.ExitWithStdin)
 
 // 2. Services. A drain may take as long as the longest generation (complaint row 6).
 var builder = WebApplication.CreateSlimBuilder();
-builder.Logging.ClearProviders().AddConsole(c => c.LogToStandardErrorThreshold = LogLevel.Trace).SetMinimumLevel(LogLevel.Warning);
-builder.WebHost.UseUrls(options.Url).ConfigureKestrel(k => k.AddServerHeader = false);
+builder.Logging.ClearProviders()
+    .AddConsole(c => c.LogToStandardErrorThreshold = LogLevel.Trace)
+    .SetMinimumLevel(LogLevel.Warning);
+// Container images set ports of their own; --urls is what counts.
+builder.WebHost.UseSetting(WebHostDefaults.HttpPortsKey, "")
+    .UseUrls(options.Url)
+    .ConfigureKestrel(k => k.AddServerHeader = false);
 builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromMinutes(10));
 var registry = Metrics.NewCustomRegistry();
 builder.Services.AddSingleton(options)
@@ -42,7 +47,14 @@ app.MapProbes();
 app.MapMetrics("/metrics", registry);
 app.MapImages();
 
-await app.StartAsync();
+try
+{
+    await app.StartAsync();
+}
+catch (IOException e)
+{
+    return Refuse([$"--urls: {e.Message}"]);
+}
 var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
 Console.WriteLine($"modm-worker listening on {address}");
 await app.WaitForShutdownAsync();

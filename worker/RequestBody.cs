@@ -28,7 +28,7 @@ internal static class RequestBody
     {
         if (Exceeds(context, MaxForm) is { } tooLarge)
             return (null, null, tooLarge);
-        if (!context.Request.HasFormContentType || context.Request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
+        if (context.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
             return (null, null, Unsupported(context, "multipart/form-data"));
         IFormCollection form;
         try
@@ -79,9 +79,12 @@ internal static class RequestBody
         var announced = context.Request.ContentLength > bytes;
         if (feature is { IsReadOnly: false })
             feature.MaxRequestBodySize = announced ? null : bytes;
-        return announced ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.") : null;
+        return announced
+            ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.")
+            : null;
     }
 
     private static ApiError Unsupported(HttpContext context, string wanted) => new(
-        415, $"The content type is \"{context.Request.ContentType}\"; send {wanted}.", "invalid_request_error", null, "unsupported_media_type");
+        415, $"The content type is \"{context.Request.ContentType}\"; send {wanted}.", "invalid_request_error", null,
+        "unsupported_media_type");
 }

@@ -12,10 +12,12 @@ internal sealed class WorkerMetrics
     public WorkerMetrics(CollectorRegistry registry, string model)
     {
         var metrics = Metrics.WithCustomRegistry(registry);
-        generation = metrics.CreateHistogram(MetricNames.GenerationSeconds, "Seconds from a batch's start to its pictures, once an image.",
-            new HistogramConfiguration { LabelNames = ["model"], Buckets = Histogram.ExponentialBuckets(0.05, 1.6, 20) }).WithLabels(model);
-        step = metrics.CreateHistogram(MetricNames.StepSeconds, "Seconds of one denoising step of a batch.",
-            new HistogramConfiguration { LabelNames = ["model"], Buckets = Histogram.ExponentialBuckets(0.001, 1.8, 18) }).WithLabels(model);
+        generation = metrics.CreateHistogram(
+            MetricNames.GenerationSeconds, "Seconds from a batch's start to its pictures, once an image.", Buckets(0.05, 1.6, 20))
+            .WithLabels(model);
+        step = metrics.CreateHistogram(
+            MetricNames.StepSeconds, "Seconds of one denoising step of a batch.", Buckets(0.001, 1.8, 18))
+            .WithLabels(model);
         inFlight = metrics.CreateGauge(MetricNames.InFlight, "Images admitted and not finished.", "pool").WithLabels(model);
         load = metrics.CreateGauge(MetricNames.ModelLoadSeconds, "Seconds that each phase of the start took.", "phase");
         inFlight.Set(0);
@@ -30,6 +32,9 @@ internal sealed class WorkerMetrics
     public void Step(TimeSpan time) => step.Observe(time.TotalSeconds);
 
     public void InFlight(int images) => inFlight.Set(images);
+
+    private static HistogramConfiguration Buckets(double first, double factor, int count) =>
+        new() { LabelNames = ["model"], Buckets = Histogram.ExponentialBuckets(first, factor, count) };
 
     public void Loaded(string phase, TimeSpan time) => load.WithLabels(phase).Set(time.TotalSeconds);
 }

@@ -8,6 +8,8 @@ namespace MoDM.Worker;
 internal sealed record WorkerOptions(
     string Model, string Name, string Url, int Threads, OnnxDevice Device, int MaxBatch, double? Guidance, bool ExitWithStdin)
 {
+    public const int BatchLimit = 16;
+
     public const string Usage = """
         usage: modm-worker --model FOLDER [options]
           --model FOLDER       pipeline in diffusers' layout, exported to ONNX
@@ -21,7 +23,8 @@ internal sealed record WorkerOptions(
         """;
 
     /// <returns>The options, or all that is wrong with them.</returns>
-    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(IReadOnlyList<string> args, int cores, bool hasCuda)
+    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(
+        IReadOnlyList<string> args, int cores, bool hasCuda)
     {
         var problems = new List<string>();
         var given = new Dictionary<string, string>();
@@ -44,7 +47,9 @@ internal sealed record WorkerOptions(
         if (model.Length == 0)
             problems.Add("--model: is missing; name the folder of the model.");
         var url = given.GetValueOrDefault("--urls", "http://127.0.0.1:0");
-        if (!Uri.TryCreate(url.Replace("//*", "//0.0.0.0", StringComparison.Ordinal).Replace("//+", "//0.0.0.0", StringComparison.Ordinal), UriKind.Absolute, out var uri) || uri.Scheme != "http")
+        // Kestrel takes * and + for any host; Uri does not.
+        var plain = url.Replace("//*", "//any", StringComparison.Ordinal).Replace("//+", "//any", StringComparison.Ordinal);
+        if (!Uri.TryCreate(plain, UriKind.Absolute, out var uri) || uri.Scheme != "http")
             problems.Add($"--urls: {url} is not one http URL, such as http://127.0.0.1:0.");
         var device = given.GetValueOrDefault("--device", "auto");
         if (device is not ("auto" or "cpu" or "cuda"))
@@ -53,7 +58,7 @@ internal sealed record WorkerOptions(
             problems.Add("--device: this build of ONNX Runtime has no CUDA provider; build with -p:Cuda=true, or take cpu.");
         var cuda = device != "cpu" && hasCuda;
         var threads = Whole("--threads", cores, 1, 1024);
-        var batch = Whole("--max-batch", cuda ? 4 : 1, 1, 16);
+        var batch = Whole("--max-batch", cuda ? 4 : 1, 1, BatchLimit);
         double? guidance = null;
         if (given.TryGetValue("--guidance", out var text))
         {

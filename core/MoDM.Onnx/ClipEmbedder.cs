@@ -20,7 +20,8 @@ public sealed class ClipEmbedder : IDisposable
     private readonly ClipPreprocessing preprocessing;
     private readonly string[] textInputs;
 
-    private ClipEmbedder(OnnxModel text, OnnxModel vision, ClipTokenizer tokenizer, ClipPreprocessing preprocessing, string revision)
+    private ClipEmbedder(
+        OnnxModel text, OnnxModel vision, ClipTokenizer tokenizer, ClipPreprocessing preprocessing, string revision)
     {
         (this.text, this.vision, this.tokenizer, this.preprocessing) = (text, vision, tokenizer, preprocessing);
         Revision = revision;
@@ -30,7 +31,10 @@ public sealed class ClipEmbedder : IDisposable
         if (Dimension != other)
             throw new ModelException($"{vision.File}: embeds in {other} dimensions, {text.File} in {Dimension}; they are not a pair.");
         if (textInputs.Except(["input_ids", "attention_mask"]).Any() || !textInputs.Contains("input_ids"))
-            throw new ModelException($"{text.File}: has inputs {string.Join(", ", textInputs)}; input_ids and attention_mask are supported.");
+        {
+            throw new ModelException(
+                $"{text.File}: has inputs {string.Join(", ", textInputs)}; input_ids and attention_mask are supported.");
+        }
         if (vision.Inputs.Count != 1 || vision.Inputs[0].Name != "pixel_values")
             throw new ModelException($"{vision.File}: has other inputs than pixel_values.");
     }
@@ -124,8 +128,11 @@ public sealed class ClipEmbedder : IDisposable
     private static string Hash(string folder)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        string[] files = ["text_model.onnx", "vision_model.onnx", "preprocessor_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt",
-            "tokenizer/tokenizer_config.json"];
+        string[] files =
+        [
+            "text_model.onnx", "vision_model.onnx", "preprocessor_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt",
+            "tokenizer/tokenizer_config.json",
+        ];
         foreach (var file in files)
             hash.AppendData(File.ReadAllBytes(Path.Combine(folder, file)));
         return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 8));

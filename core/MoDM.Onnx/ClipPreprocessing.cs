@@ -41,13 +41,14 @@ internal sealed class ClipPreprocessing
                 : (crop.GetInt32(), crop.GetInt32());
             if (edge < width || edge < height || width < 1 || height < 1)
                 throw new ModelException($"{file}: crop_size {width} x {height} does not fit in shortest_edge {edge}.");
-            return new ClipPreprocessing(
-                edge, width, height, config.GetProperty("rescale_factor").GetSingle(), Three("image_mean"), Three("image_std"));
+            // OpenAI's own configs are older than the field.
+            var scale = config.TryGetProperty("rescale_factor", out var factor) ? factor.GetSingle() : 1 / 255f;
+            return new ClipPreprocessing(edge, width, height, scale, Three("image_mean"), Three("image_std"));
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new ModelException(
-                $"{file}: needs size, crop_size, rescale_factor, image_mean and image_std of the right types: {e.Message}", e);
+                $"{file}: needs size, crop_size, image_mean and image_std of the right types: {e.Message}", e);
         }
 
         float[] Three(string name)

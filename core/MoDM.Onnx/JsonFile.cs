@@ -20,6 +20,10 @@ public static class JsonFile
         {
             throw new ModelException($"{file}: is missing.", e);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"{file}: cannot be read: {e.Message}", e);
+        }
         catch (JsonException e)
         {
             throw new ModelException($"{file}: is not valid JSON: {e.Message}", e);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using OrtSessionOptions = Microsoft.ML.OnnxRuntime.SessionOptions;
 
 namespace MoDM.Onnx;
@@ -52,9 +53,15 @@ public sealed class OnnxModel : IDisposable
 
     public TensorSpec? Output(string name) => Outputs.FirstOrDefault(o => o.Name == name);
 
-    /// <exception cref="ModelException">The network has no such output.</exception>
-    public TensorSpec RequireOutput(string name) => Output(name) ?? throw new ModelException(
-        $"{File}: has no output \"{name}\" but {string.Join(", ", Outputs.Select(o => o.Name))}; export it with that name.");
+    /// <exception cref="ModelException">The network has no such output, or not of float32.</exception>
+    public TensorSpec RequireOutput(string name)
+    {
+        var output = Output(name) ?? throw new ModelException(
+            $"{File}: has no output \"{name}\" but {string.Join(", ", Outputs.Select(o => o.Name))}; export it with that name.");
+        return output.Type == TensorElementType.Float
+            ? output
+            : throw new ModelException($"{File}: {name} is {output.Type}; export the model as float32.");
+    }
 
     /// <summary>Runs the network into the memory of <paramref name="outputs"/>.</summary>
     /// <returns>The time spent inside ONNX Runtime.</returns>

@@ -37,13 +37,14 @@ public sealed class RgbImage
     {
         using var data = SKData.CreateCopy(bytes);
         using var codec = bytes.IsEmpty ? null : SKCodec.Create(data);
-        if (codec is null || codec.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Webp))
+        if (codec?.EncodedFormat is not (SKEncodedImageFormat.Png or SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Webp))
             throw new ImageFormatException("is not a PNG, JPEG or WebP picture.");
         var (width, height) = (codec.Info.Width, codec.Info.Height);
         if ((long)width * height > maxPixels)
         {
+            var side = (int)Math.Sqrt(maxPixels);
             throw new ImageFormatException(
-                $"has {width} x {height} pixels; at most {maxPixels} are taken, such as {(int)Math.Sqrt(maxPixels)} x {(int)Math.Sqrt(maxPixels)}.");
+                $"has {width} x {height} pixels; at most {maxPixels} are taken, such as {side} x {side}.");
         }
         var rgba = new byte[4 * width * height];
         var handle = GCHandle.Alloc(rgba, GCHandleType.Pinned);

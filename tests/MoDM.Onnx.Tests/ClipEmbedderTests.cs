@@ -25,6 +25,22 @@ public sealed class ClipEmbedderTests : IDisposable
     }
 
     [Fact]
+    public void A_config_as_OpenAI_wrote_them_means_the_same()
+    {
+        var file = Path.Combine(Directory.CreateTempSubdirectory("modm-").FullName, "preprocessor_config.json");
+        File.WriteAllText(file, """
+            {"crop_size": 64, "do_center_crop": true, "do_normalize": true, "do_resize": true, "resample": 3, "size": 64,
+             "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],
+             "image_std": [0.26862954, 0.26130258, 0.27577711]}
+            """);
+        var (old, now) = (new float[3 * 64 * 64], new float[3 * 64 * 64]);
+        var image = RgbImage.Decode(Golden.Bytes("clip/image-1.png"));
+        ClipPreprocessing.Load(file).Write(image, old);
+        ClipPreprocessing.Load(Repo.File("models", "postcards-clip", "preprocessor_config.json")).Write(image, now);
+        Assert.Equal(now, old);
+    }
+
+    [Fact]
     public void Embeddings_of_prompts_and_pictures_point_where_the_reference_does()
     {
         var texts = Golden.Npy("clip/text-embeds.npy").Values;

@@ -102,6 +102,10 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
     [InlineData("""{"prompt": "a", "num_inference_steps": 0}""", 400, "num_inference_steps")]
     [InlineData("""{"prompt": "a", "partial_images": 2}""", 400, "stream")]
     [InlineData("""{"prompt": "a", "quality": "hd"}""", 400, "quality")]
+    [InlineData("""{"prompt": "a", "negative_prompt": "b", "guidance_scale": 1}""", 400, "negative_prompt")]
+    [InlineData("""{"prompt": "a", "\ud800": 1}""", 400, "Unicode")]
+    [InlineData("""{"prompt": "a", "output_format": "\ud800"}""", 400, "Unicode")]
+    [InlineData("""{"prompt": "a\ud800"}""", 400, "prompt")]
     [InlineData("""{"prompt": "a", "model": "other"}""", 404, "postcards-small")]
     public async Task What_cannot_be_honoured_is_refused_with_what_would_be_right(string body, int status, string says)
     {
@@ -112,6 +116,14 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
     [Fact]
     public async Task All_that_is_wrong_is_named_at_once() => await Refused(
         await worker.GenerateAsync("""{"prompt": "a", "size": "64x64", "response_format": "url"}"""), 400, "response_format", "size");
+
+    [Fact]
+    public async Task Bytes_that_are_no_UTF_8_are_refused()
+    {
+        using var body = new ByteArrayContent([.. "{\"prompt\": \"a"u8, 0xff, .. "\"}"u8]);
+        body.Headers.ContentType = new("application/json");
+        await Refused(await worker.Http.PostAsync("/v1/images/generations", body, Cancel), 400, "UTF-8");
+    }
 
     [Fact]
     public async Task Strange_prompts_are_drawn_like_others()

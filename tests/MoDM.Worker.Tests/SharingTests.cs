@@ -55,6 +55,72 @@ public sealed class SharingTests
         Assert.Equal(300, events.Count(e => e.Name == ImageEvents.Progress));
     }
 
+    // Complaint rows 21 and 23: work for clients that have gone stops, and whatever batches come about, a seed is a picture.
+    [Fact]
+    public async Task Many_clients_of_whom_every_third_leaves_get_the_same_picture_for_the_same_seed()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync(
+            "--model", Repo.Model("postcards-small"), "--threads", "1", "--max-batch", "4");
+        var pictures = new System.Collections.Concurrent.ConcurrentDictionary<(int, int), string>();
+        await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 6, CancellationToken = Cancel }, async (i, cancel) =>
+        {
+            var (seed, steps) = (i % 4, 3 + i % 2);
+            var body = new { prompt = "a red kite", seed, num_inference_steps = steps, guidance_scale = 3 };
+            using var leaving = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            if (i % 3 == 0)
+                leaving.CancelAfter(TimeSpan.FromMilliseconds(1 + i));
+            try
+            {
+                while (true)
+                {
+                    using var response = await worker.GenerateUntilAsync(body, leaving.Token);
+                    var answer = await response.Content.ReadAsStringAsync(leaving.Token);
+                    if (response.StatusCode == HttpStatusCode.OK)
+                    {
+                        var picture = JsonDocument.Parse(answer).RootElement.GetProperty("data")[0].GetProperty("b64_json").GetString()!;
+                        Assert.Equal(picture, pictures.GetOrAdd((seed, steps), picture));
+                        return;
+                    }
+                    Assert.True(response.Headers.Contains("x-modm-busy"), answer);
+                    await Task.Delay(5, cancel);
+                }
+            }
+            catch (OperationCanceledException) when (i % 3 == 0)
+            {
+            }
+        });
+        Assert.Equal(4, pictures.Count);
+        // Nothing is left over from those who went.
+        var four = await worker.GenerateAsync(new { prompt = "a kite", n = 4, num_inference_steps = 1 });
+        Assert.Equal(HttpStatusCode.OK, four.StatusCode);
+        Assert.Equal("", worker.Errors.Trim());
+    }
+
+    [Fact]
+    public async Task Waiting_images_that_fit_together_are_drawn_together_and_those_that_left_make_room()
+    {
+        using var pipeline = await DiffusionPipeline.LoadAsync(ModelFolder.Read(Repo.Model("postcards-small")), new OnnxOptions());
+        using var loop = new JobLoop(capacity: 4, new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "small"));
+        using var gone = new CancellationTokenSource();
+        var order = new List<string>();
+        ImageTask Noted(int i) => Image(i) with { Progress = (step, _) => order.Add($"{i}:{step}") };
+        // Nothing runs before Start, so all of these wait.
+        var first = loop.TryAdmit([Noted(0)])!;
+        var left = loop.TryAdmit([Noted(1) with { Cancelled = gone.Token }])!;
+        var other = loop.TryAdmit([Noted(2) with { Steps = 5 }])!;
+        var last = loop.TryAdmit([Noted(3)])!;
+        Assert.Null(loop.TryAdmit([Noted(4)]));
+        await gone.CancelAsync();
+        var late = loop.TryAdmit([Noted(4)])!;
+        Assert.True(left[0].Done.IsCanceled);
+
+        loop.Start(pipeline);
+        await Task.WhenAll(new[] { first[0], other[0], last[0], late[0] }.Select(j => j.Done));
+        var together = Enumerable.Range(1, 8).SelectMany(step => new[] { $"0:{step}", $"3:{step}", $"4:{step}" });
+        var alone = Enumerable.Range(1, 5).Select(step => $"2:{step}");
+        Assert.Equal(together.Concat(alone), order);
+    }
+
     [Fact]
     public async Task An_image_that_is_cancelled_drops_out_of_its_batch_and_the_others_stay_what_they_are()
     {

@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Net;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using MoDM.Fakes;
+using MoDM.Onnx;
+using MoDM.Worker.Pipelines;
 
 namespace MoDM.Worker.Tests;
 
@@ -69,6 +72,25 @@ public sealed class StartTests
             s => Assert.Contains(s, errors, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task The_scheduler_that_the_index_names_counts_as_in_diffusers()
+    {
+        var folder = Copy("postcards-small");
+        var index = Path.Combine(folder, "model_index.json");
+        Edit(index, "\"EulerDiscreteScheduler\"", "\"EulerAncestralDiscreteScheduler\"");
+        Assert.Equal("EulerAncestralDiscreteScheduler", ModelFolder.Read(folder).Scheduling.Name);
+        Edit(index, "\"EulerAncestralDiscreteScheduler\"", "\"PNDMScheduler\"");
+        Assert.Contains("_class_name is \"PNDMScheduler\"", await ExitsWith2("--model", folder), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_address_in_use_ends_it_with_code_2()
+    {
+        await using var worker = await WorkerProcess.ListenAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+        var errors = await ExitsWith2("--model", Repo.Model("postcards-small"), "--urls", worker.Http.BaseAddress!.ToString().TrimEnd('/'));
+        Assert.Contains("address already in use", errors, StringComparison.OrdinalIgnoreCase);
+    }
+
     // Complaint row 18.
     [Fact]
     public async Task A_family_that_it_cannot_run_is_refused_by_name()
@@ -92,15 +114,59 @@ public sealed class StartTests
     }
 
     [Fact]
-    public async Task It_ends_when_standard_input_does_and_not_before()
+    public async Task It_ends_when_standard_input_does_even_while_it_draws_and_not_before()
     {
         await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1", "--exit-with-stdin");
         await worker.Process.StandardInput.WriteLineAsync("still here");
         await Task.Delay(100, Cancel);
         Assert.False(worker.Process.HasExited);
+        using var response = await worker.GenerateAsync(new { prompt = "a kite", num_inference_steps = 1000, n = 10, stream = true });
+        var watch = Stopwatch.StartNew();
         worker.Process.StandardInput.Close();
         await Exit(worker);
         Assert.Equal(0, worker.Process.ExitCode);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(3), $"{watch.Elapsed}");
+    }
+
+    // Complaint row 6: a pod that is taken down finishes what it draws.
+    [Fact]
+    public async Task Asked_to_end_it_finishes_its_images_first()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+        var response = await worker.GenerateAsync(new { prompt = "a kite", num_inference_steps = 150, stream = true });
+        using (var kill = Process.Start("kill", ["-TERM", $"{worker.Process.Id}"]))
+            await kill.WaitForExitAsync(Cancel);
+        var events = await WorkerProcess.EventsAsync(response).ToListAsync(Cancel);
+        Assert.Equal("image_generation.completed", events[^1].Name);
+        await Exit(worker);
+        Assert.Equal(0, worker.Process.ExitCode);
+        Assert.Equal("", worker.Errors.Trim());
+    }
+
+    [Theory]
+    [InlineData(false, OnnxDevice.Cpu, 1)]
+    [InlineData(true, OnnxDevice.Cuda, 4)]
+    public void Defaults_follow_the_machine(bool hasCuda, OnnxDevice device, int batch)
+    {
+        var (options, problems) = WorkerOptions.Parse(["--model=/models/postcards-small/"], cores: 8, hasCuda);
+        Assert.Empty(problems);
+        Assert.Equal(("postcards-small", 8, device, batch), (options!.Name, options.Threads, options.Device, options.MaxBatch));
+        Assert.Null(options.Guidance);
+    }
+
+    [Fact]
+    public void Sizes_are_fixed_by_the_file_or_multiples_of_what_a_token_covers()
+    {
+        var (vae, shape) = (new VaeShape(4, 8, 1, 0), new DenoiserShape(4, 64, 2));
+        var free = SizeRule.For(new TensorSpec("sample", TensorElementType.Float, [-1, 4, -1, -1]), vae, shape, "f");
+        Assert.Equal("512x512", free.Default);
+        Assert.Null(free.Refuse(640, 512));
+        Assert.Contains("multiples of 16", free.Refuse(520, 512), StringComparison.Ordinal);
+        Assert.NotNull(free.Refuse(4096, 512));
+        Assert.NotNull(free.Refuse(0, 512));
+        var set = SizeRule.For(new TensorSpec("sample", TensorElementType.Float, [-1, 4, 16, 32]), vae, shape, "f");
+        Assert.Equal("256x128", set.Default);
+        Assert.Contains("256x128", set.Refuse(128, 128), StringComparison.Ordinal);
     }
 
     [Fact]

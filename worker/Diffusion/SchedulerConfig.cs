@@ -36,7 +36,8 @@ internal sealed partial class SchedulerConfig
 
     public string ClassName { get; }
 
-    public static SchedulerConfig Load(string file)
+    /// <param name="className">The class that model_index.json names, which counts more than the file's own.</param>
+    public static SchedulerConfig Load(string file, string? className)
     {
         if (!File.Exists(file))
             throw new ModelException($"{file}: is missing.");
@@ -46,7 +47,7 @@ internal sealed partial class SchedulerConfig
             var text = Infinity().Replace(File.ReadAllText(file, Encoding.UTF8), "null");
             using var document = JsonDocument.Parse(text);
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new SchedulerConfig(file, document.RootElement.Clone())
+                ? new SchedulerConfig(file, document.RootElement.Clone(), className)
                 : throw new ModelException($"{file}: is not a JSON object.");
         }
         catch (JsonException e)
@@ -96,7 +97,7 @@ internal sealed partial class SchedulerConfig
 
     public ModelException Wrong(string name, string supported)
     {
-        var value = root.TryGetProperty(name, out var v) ? v.GetRawText() : "missing";
+        var value = name == "_class_name" ? $"\"{ClassName}\"" : root.TryGetProperty(name, out var v) ? v.GetRawText() : "missing";
         return new ModelException($"{file}: {name} is {value}; supported is {supported}.");
     }
 

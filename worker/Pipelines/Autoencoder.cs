@@ -1,4 +1,5 @@
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using MoDM.Onnx;
 
 namespace MoDM.Worker.Pipelines;
@@ -14,8 +15,10 @@ internal sealed class Autoencoder : IDisposable
         (this.encoder, this.decoder, this.shape) = (encoder, decoder, shape);
         encoder.RequireOutput("latent_parameters");
         decoder.RequireOutput("sample");
-        if (encoder.Inputs is not [{ Name: "sample" }] || decoder.Inputs is not [{ Name: "latent_sample" }])
-            throw new ModelException($"{encoder.File}: must read sample, and {decoder.File} latent_sample, and nothing else.");
+        if (encoder.Inputs is not [{ Name: "sample", Type: TensorElementType.Float }])
+            throw new ModelException($"{encoder.File}: must have sample (float32) as its only input.");
+        if (decoder.Inputs is not [{ Name: "latent_sample", Type: TensorElementType.Float }])
+            throw new ModelException($"{decoder.File}: must have latent_sample (float32) as its only input.");
     }
 
     /// <summary>

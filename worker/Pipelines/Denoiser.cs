@@ -16,10 +16,12 @@ internal sealed class Denoiser : IDisposable
     private readonly TensorSpec timestep;
     private readonly int textLength;
 
-    // Values of one shape, replaced when rows or size change.
-    private readonly float[] floatTime = new float[64];
-    private readonly long[] wholeTime = new long[64];
+    // One a row; twice the largest batch.
+    private readonly float[] floatTime = new float[2 * WorkerOptions.BatchLimit];
+    private readonly long[] wholeTime = new long[2 * WorkerOptions.BatchLimit];
     private float[] input = [], states = [], prediction = [];
+
+    // Values of one shape, replaced when rows or size change.
     private (int Rows, int Height, int Width) shape;
     private OrtValue[] inputs = [], outputs = [];
 
@@ -38,7 +40,7 @@ internal sealed class Denoiser : IDisposable
         timestep = model.Input("timestep")!;
         var text = model.Input("encoder_hidden_states")!;
         if (Latents.Type != TensorElementType.Float || text.Type != TensorElementType.Float)
-            throw new ModelException($"{model.File}: has inputs of {Latents.Type}; float32 is supported.");
+            throw new ModelException($"{model.File}: has inputs of {Latents.Type}; export the model as float32.");
         if (timestep.Type is not (TensorElementType.Float or TensorElementType.Int64) || timestep.Dimensions.Count > 1)
             throw new ModelException($"{model.File}: timestep must be a float or int64 scalar or vector.");
         if (Latents.Dimensions is not [_, var c, _, _] || (c > 0 && c != channels))
@@ -46,7 +48,7 @@ internal sealed class Denoiser : IDisposable
         if (text.Dimensions is not [_, var l, > 0 and var width] || (l > 0 && l != textLength))
             throw new ModelException($"{model.File}: encoder_hidden_states must be (N, {textLength}, fixed width).");
         TextWidth = width;
-        output = model.Outputs[0].Name;
+        output = model.RequireOutput(model.Outputs[0].Name).Name;
     }
 
     public int Channels { get; }
@@ -55,9 +57,6 @@ internal sealed class Denoiser : IDisposable
 
     private int RowSize => Channels * shape.Height * shape.Width;
     private int TextSize => textLength * TextWidth;
-
-    /// <summary>The most rows of one run.</summary>
-    public int MaxRows => floatTime.Length;
 
     public Span<float> Input(int row) => input.AsSpan(row * RowSize, RowSize);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using MoDM.Onnx;
 using MoDM.Worker.Diffusion;
 
@@ -97,6 +98,8 @@ internal sealed class DiffusionPipeline : IDisposable
         var results = new DrawnImage?[batch.Count];
         foreach (var drawing in active.Where(d => !d.Task.Cancelled.IsCancellationRequested))
         {
+            if (!float.IsFinite(TensorPrimitives.Sum<float>(drawing.Latents)))
+                throw new InvalidOperationException("the model's numbers overflowed; a black picture would be the answer.");
             var picture = vae.Decode(drawing.Latents, first.Width, first.Height, ref inside);
             results[drawing.Index] = new DrawnImage(picture, drawing.Latents, Stopwatch.GetElapsedTime(clock), inside);
         }

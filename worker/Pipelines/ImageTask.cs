@@ -39,7 +39,8 @@ internal sealed record ImageTask
     public bool Guided => Guidance > 1;
 
     /// <summary>Whether both can go through the denoiser together: at each step it is told one timestep and one size.</summary>
-    public bool FitsWith(ImageTask other) => (Width, Height, Steps, Skip, Guided) == (other.Width, other.Height, other.Steps, other.Skip, other.Guided);
+    public bool FitsWith(ImageTask other) => (Width, Height, Steps, Skip, Guided)
+        == (other.Width, other.Height, other.Steps, other.Skip, other.Guided);
 }
 
 /// <summary>A finished image.</summary>

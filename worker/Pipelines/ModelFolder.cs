@@ -54,18 +54,22 @@ internal sealed record ModelFolder(
         if (index.ValueKind == JsonValueKind.Object)
             CheckParts(root, index, denoiser, problems);
 
-        string[] files = ["tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "text_encoder/model.onnx",
-            $"{denoiser}/model.onnx", "vae_encoder/model.onnx", "vae_decoder/model.onnx"];
+        string[] files =
+        [
+            "tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "text_encoder/model.onnx",
+            $"{denoiser}/model.onnx", "vae_encoder/model.onnx", "vae_decoder/model.onnx",
+        ];
         foreach (var file in files)
         {
             if (!System.IO.File.Exists(Path.Combine(root, file)))
                 problems.Add($"{root}/{file}: is missing.");
         }
         var scheduling = Try(problems, () => NoiseSchedulers.Read(
-            SchedulerConfig.Load(Path.Combine(root, "scheduler", "scheduler_config.json"))));
+            SchedulerConfig.Load(Path.Combine(root, "scheduler", "scheduler_config.json"), SchedulerClass(index))));
         var vae = Try(problems, () => VaeShape.Read(Path.Combine(root, "vae_decoder", "config.json")));
         var shape = Try(problems, () => DenoiserShape.Read(Path.Combine(root, denoiser, "config.json")));
-        if (scheduling is not null && name.Length > 0 && scheduling.Name.StartsWith("FlowMatch", StringComparison.Ordinal) != (family == ModelFamily.Flow))
+        var flows = scheduling?.Name.StartsWith("FlowMatch", StringComparison.Ordinal);
+        if (scheduling is not null && name.Length > 0 && flows != (family == ModelFamily.Flow))
             problems.Add($"{root}/scheduler/scheduler_config.json: {scheduling.Name} does not fit a {name}.");
         if (vae is not null && shape is not null && shape.InChannels != vae.Channels)
         {
@@ -92,6 +96,10 @@ internal sealed record ModelFolder(
         }
     }
 
+    private static string? SchedulerClass(JsonElement index) =>
+        index.ValueKind == JsonValueKind.Object && index.TryGetProperty("scheduler", out var s) && s.ValueKind == JsonValueKind.Array
+            && s.GetArrayLength() == 2 && s[1].ValueKind == JsonValueKind.String ? s[1].GetString() : null;
+
     private static T? Try<T>(List<string> problems, Func<T> read)
     {
         try
@@ -113,7 +121,12 @@ internal sealed record VaeShape(int Channels, int Factor, float Scaling, float S
     public static VaeShape Read(string file)
     {
         var config = JsonFile.Read(file);
-        var blocks = config.TryGetProperty("block_out_channels", out var b) && b.ValueKind == JsonValueKind.Array
+        foreach (var name in new[] { "latents_mean", "latents_std" })
+        {
+            if (config.TryGetProperty(name, out var v) && v.ValueKind != JsonValueKind.Null)
+                throw new ModelException($"{file}: {name} is {v.GetRawText()}; supported is null.");
+        }
+        var blocks = config.TryGetProperty("block_out_channels", out var b) && b.ValueKind == JsonValueKind.Array && b.GetArrayLength() > 0
             ? b.GetArrayLength() : throw new ModelException($"{file}: block_out_channels is missing.");
         return new VaeShape(
             (int)Value(config, file, "latent_channels", 4),

@@ -18,7 +18,8 @@ internal sealed record SizeRule(int Width, int Height, int Multiple)
         [_, _, > 0 and var h, > 0 and var w] => new SizeRule(w * vae.Factor, h * vae.Factor, 0),
         [_, _, -1, -1] => new SizeRule(shape.SampleSize * vae.Factor, shape.SampleSize * vae.Factor, vae.Factor * shape.Patch),
         _ => throw new ModelException(
-            $"{file}: the input {latents.Name} has the axes {string.Join(", ", latents.Dimensions)}; (N, channels, height, width) is supported."),
+            $"{file}: the input {latents.Name} has the axes {string.Join(", ", latents.Dimensions)}; "
+            + "(N, channels, height, width) is supported."),
     };
 
     /// <summary>Why a size cannot be drawn, or null.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace MoDM.Api;
 
@@ -41,6 +42,8 @@ public static class ImageRequestReader
     /// <param name="refused">Fields that this endpoint does not have.</param>
     public static (ImageRequest? Request, ApiError? Error) ReadJson(ReadOnlySpan<byte> body, IReadOnlySet<string> refused)
     {
+        if (!Utf8.IsValid(body))
+            return (null, ApiError.BadRequest("body", "is not valid UTF-8."));
         JsonElement root;
         try
         {
@@ -56,14 +59,22 @@ public static class ImageRequestReader
         if (root.ValueKind != JsonValueKind.Object)
             return (null, ApiError.BadRequest("body", $"is a JSON {Kind(root)}; send an object such as {{\"prompt\": \"a red kite\"}}."));
 
-        var fields = new Dictionary<string, JsonElement>();
-        var problems = new List<FieldProblem>();
-        foreach (var property in root.EnumerateObject())
+        try
         {
-            if (!fields.TryAdd(property.Name, property.Value))
-                problems.Add(new(property.Name, "is given twice."));
+            var fields = new Dictionary<string, JsonElement>();
+            var problems = new List<FieldProblem>();
+            foreach (var property in root.EnumerateObject())
+            {
+                if (!fields.TryAdd(property.Name, property.Value))
+                    problems.Add(new(property.Name, "is given twice."));
+            }
+            return Read(fields, refused, problems);
         }
-        return Read(fields, refused, problems);
+        // Escapes such as \ud800 are JSON, but no text; they show when a name or value is read.
+        catch (InvalidOperationException)
+        {
+            return (null, ApiError.BadRequest("body", "holds half a surrogate pair, which is not valid Unicode text."));
+        }
     }
 
     /// <summary>The same rules for form fields, whose values are all text.</summary>

@@ -113,7 +113,7 @@ public class NoiseSchedulerTests
     {
         var file = Path.Combine(Directory.CreateTempSubdirectory().FullName, "scheduler_config.json");
         File.WriteAllText(file, """{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "solver_order": 2}""");
-        Assert.Equal(20, NoiseSchedulers.Read(SchedulerConfig.Load(file)).Create(new(20)).Timesteps.Length);
+        Assert.Equal(20, NoiseSchedulers.Read(SchedulerConfig.Load(file, null)).Create(new(20)).Timesteps.Length);
     }
 
     [Theory]
