@@ -9,6 +9,7 @@ using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
 using MoDM.Gateway.Scheduling;
+using MoDM.Http;
 using MoDM.Onnx;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -22,7 +23,7 @@ internal static class Parts
     public static void AddGatewayDefaults(this WebApplicationBuilder builder, GatewayOptions options)
     {
         builder.WebHost.UseUrls(options.Urls);
-        builder.WebHost.ConfigureKestrel(k => k.Limits.MaxRequestBodySize = RequestBody.MaxForm);
+        builder.WebHost.ConfigureKestrel(k => k.Limits.MaxRequestBodySize = ImageBody.MaxForm);
         builder.Logging.SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning)
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None) // ServeAsync says it in one line.
@@ -93,7 +94,7 @@ internal static class Parts
         {
             return await RefuseAsync($"The cache folder {options.CacheFolder} cannot be used; another gateway may have it. Name one with --cache. ({e.Message})");
         }
-        if (options.ExitWithStdin) StopWithStdin(app.Lifetime);
+        if (options.ExitWithStdin) ParentWatch.Start(app.Lifetime.StopApplication);
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Console.WriteLine($"modm-gateway listening on {address}");
         await app.WaitForShutdownAsync();
@@ -106,12 +107,4 @@ internal static class Parts
         await Console.Error.WriteLineAsync(reason);
         return RefusedConfiguration;
     }
-
-    /// <summary>Whoever started this process holds its stdin open; when that one dies, so does this.</summary>
-    private static void StopWithStdin(IHostApplicationLifetime lifetime) => new Thread(() =>
-    {
-        while (Console.In.Read() >= 0) { }
-        lifetime.StopApplication();
-    })
-    { IsBackground = true }.Start();
 }

@@ -4,6 +4,7 @@ using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
+using MoDM.Http;
 
 // 1. What to serve: the mixture's document and a few options. All mistakes at once, exit code 2.
 var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
@@ -27,7 +28,7 @@ builder.Services.AddSingleton<ImageFlow>();
 
 // 3. The routes. Errors first, so that all of them leave in OpenAI's shape.
 var app = builder.Build();
-app.UseApiErrors();
+app.UseApiErrors("see /openapi/v1.json for what there is");
 app.UseDefaultFiles();
 app.UseStaticFiles();
 app.MapImages();

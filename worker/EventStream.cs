@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using MoDM.Api;
+using MoDM.Http;
 using MoDM.Onnx;
 
 namespace MoDM.Worker;

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using MoDM.Http;
 using MoDM.Onnx;
 using MoDM.Worker;
 using MoDM.Worker.Pipelines;
@@ -19,7 +20,7 @@ catch (ModelException e)
     return Refuse([e.Message]);
 }
 if (options.ExitWithStdin)
-    ParentWatch.Start();
+    ParentWatch.Start(() => Environment.Exit(0)); // Nobody is left to answer, so nothing is worth finishing.
 
 // 2. Services. A drain may take as long as the longest generation (complaint row 6).
 var builder = WebApplication.CreateSlimBuilder();
@@ -42,7 +43,7 @@ builder.Services.AddSingleton(options)
 
 // 3. Pipeline: errors in OpenAI's shape around everything, then the routes.
 var app = builder.Build();
-app.UseApiErrors();
+app.UseApiErrors("this worker has POST /v1/images/generations, POST /v1/images/edits, GET /livez, /readyz and /metrics");
 app.MapProbes();
 app.MapMetrics("/metrics", registry);
 app.MapImages();

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using MoDM.Api;
+using MoDM.Http;
 using MoDM.Onnx;
 using MoDM.Worker.Pipelines;
 
@@ -10,6 +11,8 @@ internal static class WorkerApi
 {
     /// <summary>An answer that means: not broken, only busy; come back or go elsewhere.</summary>
     public const string BusyHeader = "x-modm-busy";
+
+    private static readonly HashSet<string> NotForGenerations = [.. ImageRequestReader.GatewayOnly, "strength", "skip_steps"];
 
     public static void MapProbes(this WebApplication app)
     {
@@ -22,12 +25,12 @@ internal static class WorkerApi
     {
         app.MapPost("/v1/images/generations", async (HttpContext context) =>
         {
-            var (request, error) = await RequestBody.ReadJson(context);
+            var (request, error) = await ImageBody.ReadJsonAsync(context, NotForGenerations);
             await Serve(context, request, source: null, error);
         });
         app.MapPost("/v1/images/edits", async (HttpContext context) =>
         {
-            var (request, source, error) = await RequestBody.ReadForm(context);
+            var (request, source, error) = await ImageBody.ReadFormAsync(context, ImageRequestReader.GatewayOnly);
             await Serve(context, request, source, error);
         });
     }
@@ -38,19 +41,19 @@ internal static class WorkerApi
         var options = services.GetRequiredService<WorkerOptions>();
         if (error is not null)
         {
-            await ApiErrors.Write(context, error);
+            await ApiErrors.WriteAsync(context, error);
             return;
         }
         if (services.GetRequiredService<ModelLoading>().Pipeline is not { } pipeline)
         {
-            await ApiErrors.Write(context, ApiError.Unavailable("The model is still loading.", 1));
+            await ApiErrors.WriteAsync(context, ApiError.Unavailable("The model is still loading.", 1));
             return;
         }
         var (plan, refusal) = DrawingPlan.Make(
             request!, source, options, new ModelLimits(pipeline.Sizes, pipeline.MaxSteps, pipeline.DefaultGuidance), RandomSeed);
         if (plan is null)
         {
-            await ApiErrors.Write(context, refusal!);
+            await ApiErrors.WriteAsync(context, refusal!);
             return;
         }
         using var stream = request!.Stream == true ? new EventStream(plan, source is not null) : null;
@@ -58,7 +61,7 @@ internal static class WorkerApi
         if (jobs is null)
         {
             context.Response.Headers[BusyHeader] = "true";
-            await ApiErrors.Write(context, ApiError.Unavailable("The worker draws as many images as it can.", 1));
+            await ApiErrors.WriteAsync(context, ApiError.Unavailable("The worker draws as many images as it can.", 1));
             return;
         }
         context.Response.Headers["x-modm-model"] = options.Name;

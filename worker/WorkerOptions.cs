@@ -1,4 +1,3 @@
-using System.Globalization;
 using MoDM.Onnx;
 
 namespace MoDM.Worker;
@@ -22,66 +21,35 @@ internal sealed record WorkerOptions(
           --exit-with-stdin    end when standard input ends, that is, when the parent has died
         """;
 
-    /// <returns>The options, or all that is wrong with them.</returns>
-    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(
-        IReadOnlyList<string> args, int cores, bool hasCuda)
-    {
-        var problems = new List<string>();
-        var given = new Dictionary<string, string>();
-        string[] known = ["--model", "--name", "--urls", "--threads", "--device", "--max-batch", "--guidance"];
-        var exit = false;
-        for (var i = 0; i < args.Count; i++)
-        {
-            var parts = args[i].Split('=', 2);
-            if (parts[0] == "--exit-with-stdin" && parts.Length == 1)
-                exit = true;
-            else if (!known.Contains(parts[0]))
-                problems.Add($"{args[i]}: is no option.");
-            else if (parts.Length == 1 && i + 1 == args.Count)
-                problems.Add($"{args[i]}: needs a value.");
-            else if (!given.TryAdd(parts[0], parts.Length == 2 ? parts[1] : args[++i]))
-                problems.Add($"{parts[0]}: is given twice.");
-        }
+    private static readonly HashSet<string> Names = ["--model", "--name", "--urls", "--threads", "--device", "--max-batch", "--guidance"];
+    private static readonly HashSet<string> Flags = ["--exit-with-stdin"];
 
-        var model = given.GetValueOrDefault("--model", "");
-        if (model.Length == 0)
-            problems.Add("--model: is missing; name the folder of the model.");
-        var url = given.GetValueOrDefault("--urls", "http://127.0.0.1:0");
-        // Kestrel takes * and + for any host; Uri does not.
-        var plain = url.Replace("//*", "//any", StringComparison.Ordinal).Replace("//+", "//any", StringComparison.Ordinal);
-        if (!Uri.TryCreate(plain, UriKind.Absolute, out var uri) || uri.Scheme != "http")
-            problems.Add($"--urls: {url} is not one http URL, such as http://127.0.0.1:0.");
-        var device = given.GetValueOrDefault("--device", "auto");
-        if (device is not ("auto" or "cpu" or "cuda"))
-            problems.Add($"--device: {device} is not auto, cpu or cuda.");
+    /// <returns>The options, or all that is wrong with them.</returns>
+    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(IReadOnlyList<string> args, int cores, bool hasCuda)
+    {
+        var line = new CommandLine(args, Names, Flags);
+        var model = line.Text("--model") ?? "";
+        if (model.Length == 0) line.Report("--model is missing; name the folder of the model.");
+        var url = line.Text("--urls") ?? "http://127.0.0.1:0";
+        if (!IsHttp(url)) line.Report($"--urls is {url}; one http URL such as http://127.0.0.1:0 belongs there.");
+        var device = line.Text("--device") ?? "auto";
+        if (device is not ("auto" or "cpu" or "cuda")) line.Report($"--device is {device}; auto, cpu or cuda belongs there.");
         if (device == "cuda" && !hasCuda)
-            problems.Add("--device: this build of ONNX Runtime has no CUDA provider; build with -p:Cuda=true, or take cpu.");
+            line.Report("--device is cuda, but this build of ONNX Runtime has no CUDA provider; build with -p:Cuda=true, or take cpu.");
         var cuda = device != "cpu" && hasCuda;
-        var threads = Whole("--threads", cores, 1, 1024);
-        var batch = Whole("--max-batch", cuda ? 4 : 1, 1, BatchLimit);
-        double? guidance = null;
-        if (given.TryGetValue("--guidance", out var text))
-        {
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var g) && g is >= 0 and <= 100)
-                guidance = g;
-            else
-                problems.Add($"--guidance: {text} is not a number from 0 to 100.");
-        }
-        if (problems.Count > 0)
-            return (null, problems);
+        var threads = line.Whole("--threads", 1, 1024, cores);
+        var batch = line.Whole("--max-batch", 1, BatchLimit, cuda ? 4 : 1);
+        var guidance = line.Number("--guidance", 0, 100);
+        var given = line.Text("--name");
+        if (line.Problems.Count > 0) return (null, line.Problems);
 
         var full = Path.GetFullPath(model);
-        var name = given.GetValueOrDefault("--name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(full));
-        return (new(full, name, url, threads, cuda ? OnnxDevice.Cuda : OnnxDevice.Cpu, batch, guidance, exit), problems);
-
-        int Whole(string option, int fallback, int min, int max)
-        {
-            if (!given.TryGetValue(option, out var value))
-                return fallback;
-            if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max)
-                return number;
-            problems.Add($"{option}: {value} is not a whole number from {min} to {max}.");
-            return fallback;
-        }
+        var name = given ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(full));
+        return (new(full, name, url, threads, cuda ? OnnxDevice.Cuda : OnnxDevice.Cpu, batch, guidance, line.Flag("--exit-with-stdin")), []);
     }
+
+    // Kestrel's wildcards are no host names.
+    private static bool IsHttp(string url) =>
+        Uri.TryCreate(url.Replace("//*", "//0.0.0.0", StringComparison.Ordinal).Replace("//+", "//0.0.0.0", StringComparison.Ordinal), UriKind.Absolute, out var uri)
+        && uri.Scheme == "http";
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace MoDM;
 
 /// <summary>
@@ -33,16 +35,29 @@ public sealed class CommandLine
 
     public bool Flag(string name) => _flags.Contains(name);
 
-    public string? Text(string name) => _values.TryGetValue(name, out var v) ? v[^1] : null;
+    public string? Text(string name)
+    {
+        var values = Texts(name);
+        if (values.Count > 1) Report($"{name} is given twice.");
+        return values.Count > 0 ? values[0] : null;
+    }
 
     public IReadOnlyList<string> Texts(string name) => _values.TryGetValue(name, out var v) ? v : [];
 
     public int Whole(string name, int min, int max, int fallback)
     {
         if (Text(name) is not { } text) return fallback;
-        if (int.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var i) && i >= min && i <= max) return i;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var i) && i >= min && i <= max) return i;
         Report($"{name} is {text}; a whole number from {min} to {max} belongs there.");
         return fallback;
+    }
+
+    public double? Number(string name, double min, double max)
+    {
+        if (Text(name) is not { } text) return null;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var d) && d >= min && d <= max) return d;
+        Report($"{name} is {text}; a number from {min} to {max} belongs there.");
+        return null;
     }
 
     public void Report(string problem) => _problems.Add(problem);

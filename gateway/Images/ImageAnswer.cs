@@ -1,6 +1,7 @@
 using System.Globalization;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
+using MoDM.Http;
 using MoDM.Onnx;
 
 namespace MoDM.Gateway.Images;
@@ -61,9 +62,9 @@ internal static class ImageAnswer
     public static IResult File(string id, string? format, CacheWriter writer, ImageCache cache, HttpResponse response)
     {
         if (format is not (null or "png" or "webp" or "jpeg"))
-            return Errors.Result(ApiError.BadRequest("format", $"is \"{format}\"; png, webp or jpeg belongs here."));
+            return ApiErrors.Result(ApiError.BadRequest("format", $"is \"{format}\"; png, webp or jpeg belongs here."));
         if (!ImageFiles.IsId(id) || writer.Read(id) is not { } png)
-            return Errors.Result(ApiError.NotFound($"There is no image {id}. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
+            return ApiErrors.Result(ApiError.NotFound($"There is no image {id}. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
         // Durable and a source for others, as opposed to one that still waits to be written.
         response.Headers["x-modm-cached"] = cache.Entry(id) is null ? "false" : "true";
         response.Headers.CacheControl = "public, max-age=31536000, immutable";

@@ -16,7 +16,7 @@ internal sealed class ImageFlow(
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
     private const int Attempts = 3;
-    private const double DefaultEditStrength = 0.75;
+    private const double DefaultEditStrength = 0.8;
     private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Decides about a valid request and puts its images into the queue.</summary>

@@ -1,13 +1,18 @@
 using MoDM.Api;
 using MoDM.Gateway.Cache;
 using MoDM.Gateway.Scheduling;
+using MoDM.Http;
 using MoDM.Mixture;
+using MoDM.Onnx;
 
 namespace MoDM.Gateway.Images;
 
 /// <summary>The OpenAI Images API.</summary>
 internal static class ImagesApi
 {
+    private static readonly HashSet<string> NotForGenerations = ["skip_steps", "strength"];
+    private static readonly HashSet<string> NotForEdits = ["skip_steps", "cache"];
+
     public static void MapImages(this WebApplication app)
     {
         var images = app.MapGroup("/v1").WithTags("Images");
@@ -20,20 +25,20 @@ internal static class ImagesApi
         images.MapGet("/models", (ModelMixture mixture) => Results.Json(new ModelList([CardOf(mixture)]), ApiJson.Default.ModelList))
             .WithSummary("List the models, that is the mixture").Produces<ModelList>();
         images.MapGet("/models/{id}", (string id, ModelMixture mixture) => id == mixture.Name
-            ? Results.Json(CardOf(mixture), ApiJson.Default.ModelCard) : Errors.Result(UnknownModel(id, mixture)))
+            ? Results.Json(CardOf(mixture), ApiJson.Default.ModelCard) : ApiErrors.Result(UnknownModel(id, mixture)))
             .WithSummary("Get one model").Produces<ModelCard>();
     }
 
     private static async Task GenerateAsync(HttpContext context, ImageFlow flow, ModelMixture mixture, TimeProvider time)
     {
-        var (request, error) = await RequestBody.ReadGenerationAsync(context.Request, context.RequestAborted);
+        var (request, error) = await ImageBody.ReadJsonAsync(context, NotForGenerations);
         await AnswerAsync(context, flow, mixture, time, request, null, error);
     }
 
     private static async Task EditAsync(HttpContext context, ImageFlow flow, ModelMixture mixture, TimeProvider time)
     {
-        var (request, picture, error) = await RequestBody.ReadEditAsync(context.Request, context.RequestAborted);
-        await AnswerAsync(context, flow, mixture, time, request, picture, error);
+        var (request, picture, error) = await ImageBody.ReadFormAsync(context, NotForEdits);
+        await AnswerAsync(context, flow, mixture, time, request, picture?.Encode(ImageEncoding.Png), error);
     }
 
     private static async Task AnswerAsync(
@@ -47,7 +52,7 @@ internal static class ImagesApi
         try
         {
             if (plan is null)
-                await Errors.WriteAsync(context, error!);
+                await ApiErrors.WriteAsync(context, error!);
             else if (request!.Stream == true)
                 (drawnBy, error) = await StreamAsync(context, flow, plan);
             else
@@ -72,7 +77,7 @@ internal static class ImagesApi
         context.RequestAborted.ThrowIfCancellationRequested();
         if (results.Select(r => r.Error).FirstOrDefault(e => e is not null) is { } error)
         {
-            await Errors.WriteAsync(context, error);
+            await ApiErrors.WriteAsync(context, error);
             return ("none", error);
         }
 

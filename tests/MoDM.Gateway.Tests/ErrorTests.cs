@@ -132,7 +132,7 @@ public sealed class ErrorTests(ErrorTests.Fixture fixture) : IClassFixture<Error
 
         var message = (string)(await ErrorOf(await _http.PostAsync("/v1/images/edits", form, Cancel)))["message"]!;
 
-        Assert.Contains("strength: 2 is not a number from 0 to 1", message, StringComparison.Ordinal);
+        Assert.Contains("strength: 2 is not a number from 0.001 to 1", message, StringComparison.Ordinal);
         Assert.Contains("cache: is not a field of this endpoint", message, StringComparison.Ordinal);
     }
 

@@ -14,7 +14,7 @@ public sealed class GatewayProcess : IAsyncDisposable
     private GatewayProcess(string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");
-        _server = new ChildServer(assembly, ["--urls", "http://127.0.0.1:0", "--cache", _cache, .. arguments]);
+        _server = new ChildServer(assembly, ["--urls", "http://127.0.0.1:0", .. Cache(arguments), .. arguments]);
     }
 
     public HttpClient Http { get; private set; } = null!;
@@ -28,6 +28,8 @@ public sealed class GatewayProcess : IAsyncDisposable
         await Eventually(async () => (await gateway.Http.GetAsync("/readyz", cancel)).IsSuccessStatusCode);
         return gateway;
     }
+
+    private string[] Cache(string[] arguments) => arguments.Contains("--cache") ? [] : ["--cache", _cache];
 
     public Task<HttpResponseMessage> GenerateAsync(object body) =>
         Http.PostAsJsonAsync("/v1/images/generations", body, TestContext.Current.CancellationToken);

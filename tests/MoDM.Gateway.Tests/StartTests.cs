@@ -94,8 +94,9 @@ public sealed class StartTests
     private static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");
-        var cache = Directory.CreateTempSubdirectory("modm-start-").FullName;
-        using var server = new ChildServer(assembly, ["--urls", "http://127.0.0.1:0", "--cache", cache, .. arguments]);
+        string[] cache = arguments.Contains("--cache") ? [] : ["--cache", Directory.CreateTempSubdirectory("modm-start-").FullName];
+        string[] urls = arguments.Contains("--urls") ? [] : ["--urls", "http://127.0.0.1:0"];
+        using var server = new ChildServer(assembly, [.. urls, .. cache, .. arguments]);
         var code = await server.Exited.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         await Task.Delay(100, TestContext.Current.CancellationToken);
         return (code, server.ErrorTail);

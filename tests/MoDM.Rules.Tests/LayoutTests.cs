@@ -20,9 +20,10 @@ public partial class LayoutTests
     [Fact]
     public void No_program_is_referenced_by_another()
     {
-        Assert.Equal(["MoDM.Onnx"], References("worker/MoDM.Worker.csproj"));
+        Assert.Equal(["MoDM.Http"], References("worker/MoDM.Worker.csproj"));
         // The gateway starts the worker; it is built with it, not linked to it.
-        Assert.Equal(["MoDM.Onnx"], References("gateway/MoDM.Gateway.csproj"));
+        Assert.Equal(["MoDM.Http"], References("gateway/MoDM.Gateway.csproj"));
+        Assert.Equal(["MoDM.Onnx"], References("core/MoDM.Http/MoDM.Http.csproj"));
         Assert.Equal(["MoDM.Core"], References("core/MoDM.Onnx/MoDM.Onnx.csproj"));
     }
 

@@ -48,7 +48,7 @@ public sealed class EditTests(SmallWorker small) : IClassFixture<SmallWorker>
     [InlineData("skip_steps", "9", "at most 3")]
     [InlineData("skip_steps", "-1", "skip_steps")]
     [InlineData("strength", "0.1", "less than one")]
-    [InlineData("strength", "1.5", "from 0 to 1")]
+    [InlineData("strength", "1.5", "from 0.001 to 1")]
     [InlineData("strength", "NaN", "strength")]
     [InlineData("size", "512x512", "128x128")]
     [InlineData("cache", "bypass", "cache")]

@@ -47,7 +47,7 @@ public sealed class StartTests
     public async Task Wrong_options_end_it_with_code_2_and_all_of_them_named()
     {
         var errors = await ExitsWith2("--modle", "x", "--threads", "0", "--device", "tpu", "--max-batch", "many", "--urls", "ftp://x");
-        Assert.All(["--modle", "--threads", "--device", "--max-batch", "--urls", "--model: is missing", "usage:"],
+        Assert.All(["--modle", "--threads", "--device", "--max-batch", "--urls", "--model is missing", "usage:"],
             s => Assert.Contains(s, errors, StringComparison.Ordinal));
     }
 

@@ -131,7 +131,7 @@ public static class ImageRequestReader
             Seed = Long("seed", 0, long.MaxValue - MaxImages),
             NumInferenceSteps = Whole("num_inference_steps", 1, MaxSteps),
             GuidanceScale = Number("guidance_scale", 0, 100),
-            Strength = Number("strength", 0, 1),
+            Strength = Number("strength", 0.001, 1),
             Cache = OneOf("cache", "auto", "bypass", "refresh"),
             SkipSteps = Whole("skip_steps", 0, MaxSteps - 1),
         };

@@ -1,35 +1,36 @@
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using MoDM.Api;
 using MoDM.Onnx;
 
-namespace MoDM.Worker;
+namespace MoDM.Http;
 
-/// <summary>Reads bodies within bounds, into requests and pictures.</summary>
-internal static class RequestBody
+/// <summary>Reads the bodies of the two image endpoints, within bounds, and names what is wrong with them.</summary>
+public static class ImageBody
 {
-    private const int MaxJson = 1 << 20;
-    private const int MaxForm = 32 << 20;
+    public const int MaxJson = 1 << 20;
+    public const int MaxForm = 32 << 20;
 
-    // Each endpoint refuses by name what it does not have.
-    private static readonly HashSet<string> NotForText = [.. ImageRequestReader.GatewayOnly, "strength", "skip_steps"];
-
-    public static async Task<(ImageRequest?, ApiError?)> ReadJson(HttpContext context)
+    /// <param name="refused">Fields that this endpoint does not have.</param>
+    public static async Task<(ImageRequest? Request, ApiError? Error)> ReadJsonAsync(HttpContext context, IReadOnlySet<string> refused)
     {
         if (Exceeds(context, MaxJson) is { } tooLarge)
             return (null, tooLarge);
         if (!context.Request.HasJsonContentType())
-            return (null, Unsupported(context, "application/json"));
+            return (null, ApiErrors.WrongContentType(context.Request));
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        return ImageRequestReader.ReadJson(body.GetBuffer().AsSpan(0, (int)body.Length), NotForText);
+        return ImageRequestReader.ReadJson(body.GetBuffer().AsSpan(0, (int)body.Length), refused);
     }
 
-    public static async Task<(ImageRequest?, RgbImage?, ApiError?)> ReadForm(HttpContext context)
+    /// <summary>A form with one file, <c>image</c>, which is decoded here: what is no picture goes no further.</summary>
+    public static async Task<(ImageRequest? Request, RgbImage? Picture, ApiError? Error)> ReadFormAsync(
+        HttpContext context, IReadOnlySet<string> refused)
     {
         if (Exceeds(context, MaxForm) is { } tooLarge)
             return (null, null, tooLarge);
-        if (context.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
-            return (null, null, Unsupported(context, "multipart/form-data"));
+        if (!context.Request.HasFormContentType || context.Request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
+            return (null, null, ApiErrors.WrongContentType(context.Request));
         IFormCollection form;
         try
         {
@@ -51,12 +52,11 @@ internal static class RequestBody
         }
 
         var (request, error) = ImageRequestReader.ReadForm(
-            form.SelectMany(f => f.Value.Select(v => KeyValuePair.Create(f.Key, v ?? ""))), ImageRequestReader.GatewayOnly);
+            form.SelectMany(f => f.Value.Select(v => KeyValuePair.Create(f.Key, v ?? ""))), refused);
         if (error is not null)
             return (null, null, error);
-        var other = form.Files.FirstOrDefault(f => f.Name is not ("image" or "image[]"));
-        if (other is not null)
-            return (null, null, ApiError.BadRequest(other.Name, "is a file that cannot be honoured here; send one file, image."));
+        if (form.Files.FirstOrDefault(f => f.Name is not ("image" or "image[]")) is { } other)
+            return (null, null, ApiError.BadRequest(other.Name, "is a file that cannot be honoured here; send one file, image, and no mask."));
         if (form.Files.Count != 1)
             return (null, null, ApiError.BadRequest("image", $"is needed once, as a file; there are {form.Files.Count}."));
         try
@@ -79,12 +79,6 @@ internal static class RequestBody
         var announced = context.Request.ContentLength > bytes;
         if (feature is { IsReadOnly: false })
             feature.MaxRequestBodySize = announced ? null : bytes;
-        return announced
-            ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.")
-            : null;
+        return announced ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.") : null;
     }
-
-    private static ApiError Unsupported(HttpContext context, string wanted) => new(
-        415, $"The content type is \"{context.Request.ContentType}\"; send {wanted}.", "invalid_request_error", null,
-        "unsupported_media_type");
 }
