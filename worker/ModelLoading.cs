@@ -33,7 +33,7 @@ internal sealed class ModelLoading(
                 Phase = now.Phase,
                 Model = options.Name,
                 Capacity = options.MaxBatch,
-                Sizes = now.Pipeline is { } p ? [p.Sizes.Default] : [],
+                Sizes = now.Pipeline?.Sizes,
                 LoadSeconds = now.Seconds,
             };
         }
@@ -41,8 +41,10 @@ internal sealed class ModelLoading(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // The host waits for the part before the first await: leave at once.
-        await Task.Yield();
+        // Not before the server listens: a process that ends while native code is loading a model ends in a crash.
+        var listening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var started = lifetime.ApplicationStarted.Register(listening.SetResult);
+        await listening.Task.WaitAsync(stoppingToken);
         try
         {
             var start = Stopwatch.GetTimestamp();

@@ -26,7 +26,8 @@ if (options.ExitWithStdin)
 var builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders()
     .AddConsole(c => c.LogToStandardErrorThreshold = LogLevel.Trace)
-    .SetMinimumLevel(LogLevel.Warning);
+    .SetMinimumLevel(LogLevel.Warning)
+    .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
 // Container images set ports of their own; --urls is what counts.
 builder.WebHost.UseSetting(WebHostDefaults.HttpPortsKey, "")
     .UseUrls(options.Url)

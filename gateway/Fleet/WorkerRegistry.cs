@@ -20,10 +20,10 @@ internal sealed partial class WorkerRegistry(
     private readonly ConcurrentDictionary<string, Member> _members = new();
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _ids;
-    private volatile IReadOnlyList<string> _sizes = [];
+    private readonly ConcurrentDictionary<int, SizeRule> _sizes = new();
 
-    /// <summary>The sizes that every ready worker draws, as they were last seen; the first is the default.</summary>
-    public IReadOnlyList<string> Sizes => _sizes;
+    /// <summary>What the models draw that have been seen ready: the large one's first, as its size is the default.</summary>
+    public IReadOnlyList<SizeRule> Sizes => [.. _sizes.OrderBy(s => s.Key).Select(s => s.Value)];
 
     public IEnumerable<(string Id, string Model, bool IsLarge, string State)> Members =>
         _members.Values.OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal).Select(m => (m.Id, m.Model, m.IsLarge, m.State));
@@ -88,7 +88,7 @@ internal sealed partial class WorkerRegistry(
             if (status is { Phase: "ready" } && member.Slot is null && !member.Removed)
             {
                 member.Slot = new WorkerSlot(member.Id, member.Model, member.IsLarge, member.Rank, Math.Max(1, status.Capacity));
-                _sizes = _sizes.Count == 0 ? status.Sizes : [.. _sizes.Intersect(status.Sizes)];
+                if (status.Sizes is { } sizes) _sizes[member.Rank] = sizes;
                 queue.Join(member.Slot);
                 _first.TrySetResult();
                 Log.Joined(log, member.Id, member.Address, status.LoadSeconds ?? 0);

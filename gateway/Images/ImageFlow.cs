@@ -26,9 +26,8 @@ internal sealed class ImageFlow(
         var arrival = queue.Now;
         if (!await workers.WaitForFirstAsync(mixture.Spec.Slo.Latency, cancel))
             return (null, ApiError.Unavailable("No worker has loaded its model yet. Ask /readyz, or try again later.", 5));
-        var size = request.Size is null or "auto" ? workers.Sizes[0] : request.Size;
-        if (!workers.Sizes.Contains(size))
-            return (null, ApiError.BadRequest("size", $"\"{size}\" cannot be drawn; {string.Join(", ", workers.Sizes)} or auto can."));
+        var (size, refusal) = SizeOf(request, workers.Sizes);
+        if (refusal is not null) return (null, ApiError.BadRequest("size", refusal));
 
         // 1. Embed the prompt. 2. Find the most similar cached image. 3. Decide.
         var started = time.GetTimestamp();
@@ -180,6 +179,15 @@ internal sealed class ImageFlow(
         return workers.AnyReady(large: true) || route == CacheRoute.Hit && workers.AnyReady(large: false)
             ? ApiError.Busy($"No worker was free within {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.", retryAfter, "deadline_exceeded")
             : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
+    }
+
+    /// <summary>The size to draw: any model of the mixture may have to draw it.</summary>
+    private static (string Size, string? Refusal) SizeOf(ImageRequest request, IReadOnlyList<SizeRule> rules)
+    {
+        if (request.Size is null or "auto")
+            return ((rules.FirstOrDefault(mine => rules.All(r => r.Refuse(mine.Width, mine.Height) is null)) ?? rules[0]).Default(), null);
+        var (width, height) = ImageRequestReader.ParseSize(request.Size)!.Value;
+        return ($"{width}x{height}", rules.Select(r => r.Refuse(width, height)).FirstOrDefault(r => r is not null));
     }
 
     private static string RouteName(ImagePlan plan) => plan.Decision.Route == CacheRoute.Hit ? "hit" : "miss";

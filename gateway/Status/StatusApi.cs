@@ -33,7 +33,7 @@ internal static class StatusApi
             [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge ? "large" : "small", m.State,
                 loads.TryGetValue(m.Id, out var load) ? load.InFlight : 0, load.Capacity))],
             new RequestStatus(hits + misses, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
-            new CacheStatus(cache.Count, cache.Bytes, cache.Capacity), workers.Sizes), StatusJson.Default.GatewayStatus);
+            new CacheStatus(cache.Count, cache.Bytes, cache.Capacity), [.. workers.Sizes.Take(1).Select(s => s.Default())]), StatusJson.Default.GatewayStatus);
     }
 
     private static void Observe(QueueSnapshot now)

@@ -49,6 +49,7 @@ public sealed class FakeWorker : IAsyncDisposable
     public Uri Address { get; private set; } = null!;
     public int Capacity { get; init; } = 1;
 
+    public SizeRule Sizes { get; set; } = new(128, 128, 0);
     public bool Ready { get; set; } = true;
     public TimeSpan StepTime { get; set; } = TimeSpan.Zero;
 
@@ -85,7 +86,7 @@ public sealed class FakeWorker : IAsyncDisposable
     }
 
     private WorkerStatus Status(string phase) =>
-        new() { Phase = phase, Model = Model, Capacity = Capacity, Sizes = ["128x128"], LoadSeconds = 0.1 };
+        new() { Phase = phase, Model = Model, Capacity = Capacity, Sizes = Sizes, LoadSeconds = 0.1 };
 
     private async Task AnswerAsync(HttpContext context, ImageRequest request, byte[]? source)
     {

@@ -104,6 +104,23 @@ public sealed class RoutingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Sizes_follow_what_the_models_say_that_they_draw()
+    {
+        await using var free = await FakeWorker.StartAsync("postcards-large");
+        free.Sizes = new Api.SizeRule(512, 512, 64);
+        await using var small = await FakeWorker.StartAsync("postcards-small");
+        small.Sizes = new Api.SizeRule(1024, 1024, 128);
+        await using var gateway = await GatewayProcess.StartAsync([free, small]);
+        await gateway.StatusAsync(s => s["workers"]!.AsArray().All(w => (string)w!["state"]! == "ready"));
+
+        // The large model could draw its own default, but the small one could not refine it.
+        Assert.Equal("1024x1024", (string)(await GatewayProcess.JsonAsync(await gateway.GenerateAsync(new { prompt = "a red kite" })))["size"]!);
+        Assert.True((await gateway.GenerateAsync(new { prompt = "a red kite", size = "1024x1152" })).IsSuccessStatusCode);
+        var refused = await GatewayProcess.JsonAsync(await gateway.GenerateAsync(new { prompt = "a red kite", size = "576x576" }));
+        Assert.Contains("multiples of 128", (string)refused["error"]!["message"]!, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_a_worker_refuses_reaches_the_client_in_its_words()
     {
         _large.Error = Api.ApiError.BadRequest("negative_prompt", "is not understood by this model.");

@@ -30,7 +30,7 @@ public sealed class StartTests
                 phases.Add(phase);
             if (phase == "ready")
             {
-                Assert.Equal("128x128", status.GetProperty("sizes")[0].GetString());
+                Assert.Equal((128, 128, 0), (status.GetProperty("sizes").GetProperty("width").GetInt32(), status.GetProperty("sizes").GetProperty("height").GetInt32(), status.GetProperty("sizes").GetProperty("multiple").GetInt32()));
                 Assert.Equal(1, status.GetProperty("capacity").GetInt32());
                 break;
             }
@@ -158,14 +158,14 @@ public sealed class StartTests
     public void Sizes_are_fixed_by_the_file_or_multiples_of_what_a_token_covers()
     {
         var (vae, shape) = (new VaeShape(4, 8, 1, 0), new DenoiserShape(4, 64, 2));
-        var free = SizeRule.For(new TensorSpec("sample", TensorElementType.Float, [-1, 4, -1, -1]), vae, shape, "f");
-        Assert.Equal("512x512", free.Default);
+        var free = LatentSizes.RuleOf(new TensorSpec("sample", TensorElementType.Float, [-1, 4, -1, -1]), vae, shape, "f");
+        Assert.Equal("512x512", free.Default());
         Assert.Null(free.Refuse(640, 512));
         Assert.Contains("multiples of 16", free.Refuse(520, 512), StringComparison.Ordinal);
         Assert.NotNull(free.Refuse(4096, 512));
         Assert.NotNull(free.Refuse(0, 512));
-        var set = SizeRule.For(new TensorSpec("sample", TensorElementType.Float, [-1, 4, 16, 32]), vae, shape, "f");
-        Assert.Equal("256x128", set.Default);
+        var set = LatentSizes.RuleOf(new TensorSpec("sample", TensorElementType.Float, [-1, 4, 16, 32]), vae, shape, "f");
+        Assert.Equal("256x128", set.Default());
         Assert.Contains("256x128", set.Refuse(128, 128), StringComparison.Ordinal);
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
+using MoDM.Api;
 using MoDM.Onnx;
 using MoDM.Worker.Diffusion;
 
@@ -23,7 +24,7 @@ internal sealed class DiffusionPipeline : IDisposable
     private DiffusionPipeline(ModelFolder folder, TextEncoder text, Denoiser denoiser, Autoencoder vae)
     {
         (this.folder, this.text, this.denoiser, this.vae) = (folder, text, denoiser, vae);
-        Sizes = SizeRule.For(denoiser.Latents, folder.Vae, folder.DenoiserConfig, folder.File(folder.DenoiserFolder, "model.onnx"));
+        Sizes = LatentSizes.RuleOf(denoiser.Latents, folder.Vae, folder.DenoiserConfig, folder.File(folder.DenoiserFolder, "model.onnx"));
         var inside = TimeSpan.Zero;
         empty = text.Encode("", ref inside);
     }

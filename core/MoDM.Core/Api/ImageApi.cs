@@ -168,8 +168,8 @@ public sealed record WorkerStatus
     /// <summary>How many images it draws at once; one more is answered 503 with <c>x-modm-busy: true</c>.</summary>
     public required int Capacity { get; init; }
 
-    /// <summary>The sizes it draws, <c>WIDTHxHEIGHT</c>; the first is the default.</summary>
-    public IReadOnlyList<string> Sizes { get; init; } = [];
+    /// <summary>What it draws; known once the model is loaded.</summary>
+    public SizeRule? Sizes { get; init; }
     public double? LoadSeconds { get; init; }
 }
 
