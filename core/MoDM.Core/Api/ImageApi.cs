@@ -47,7 +47,7 @@ public sealed record ImageRequest
 
     // Ours.
 
-    /// <summary>Gateway: <c>auto</c>, <c>bypass</c> (no look-up) or <c>refresh</c> (no look-up, newest wins).</summary>
+    /// <summary>Gateway: <c>auto</c>, <c>bypass</c> (neither read nor written) or <c>refresh</c> (written, not read).</summary>
     public string? Cache { get; init; }
 
     /// <summary>Worker: k, the steps of the schedule that the given image stands in for; exact where strength rounds.</summary>

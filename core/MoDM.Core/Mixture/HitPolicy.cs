@@ -1,0 +1,53 @@
+using System.Globalization;
+
+namespace MoDM.Mixture;
+
+public enum Route { Miss, Hit }
+
+public enum CacheMode { Auto, Bypass, Refresh }
+
+/// <summary>What the cache decision needs to know of a request.</summary>
+/// <param name="Steps">T of this request.</param>
+/// <param name="PromptCut">The embedder did not read the whole prompt.</param>
+/// <param name="Similarity">Cosine to the best cached image, or null when the cache has none to compare.</param>
+public readonly record struct HitQuestion(CacheMode Mode, int Steps, bool PromptCut, double? Similarity);
+
+/// <param name="SkipSteps">k: the steps that the cached image stands in for; 0 for a miss.</param>
+public readonly record struct HitDecision(Route Route, int SkipSteps, string Reason);
+
+/// <summary>Hit or miss, and from which step: arXiv 2503.11972, section 4 (cache-hit-aware k).</summary>
+public static class HitPolicy
+{
+    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits)
+    {
+        if (question.Mode != CacheMode.Auto)
+            return Miss($"the request said cache: {question.Mode.ToString().ToLowerInvariant()}");
+        // Complaint 34: two prompts that differ only in what the embedder cut off have the same embedding.
+        if (question.PromptCut)
+            return Miss("the prompt is longer than the embedder reads, so its end could not be compared");
+        if (question.Similarity is not { } similarity)
+            return Miss("the cache holds no image to compare with");
+        if (hits.Count == 0)
+            return Miss("the mixture lists no hit thresholds");
+        if (similarity < hits[0].Similarity)
+            return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}"));
+
+        var best = hits.Last(h => similarity >= h.Similarity);
+        var skip = StepPlan.Skip(question.Steps, best.Skip);
+        return skip == 0
+            ? Miss(Say($"{best.Skip:0.###} of {question.Steps} steps is less than one step to skip"))
+            : new HitDecision(Route.Hit, skip, Say(
+                $"a cached image has similarity {similarity:0.000}, at least {best.Similarity:0.000}: {skip} of {question.Steps} steps are skipped"));
+    }
+
+    private static HitDecision Miss(string reason) => new(Route.Miss, 0, reason);
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
+
+/// <summary>Where in a schedule of T steps a refinement begins.</summary>
+public static class StepPlan
+{
+    /// <summary>k = share * T, to the nearest step, leaving at least one to run.</summary>
+    public static int Skip(int steps, double share) => Math.Clamp((int)Math.Round(share * steps), 0, steps - 1);
+}

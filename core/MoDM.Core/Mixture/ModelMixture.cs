@@ -1,0 +1,62 @@
+namespace MoDM.Mixture;
+
+/// <summary>The one document: which models serve under which name, and how the cache decides between them.</summary>
+public sealed record ModelMixture(string Name, MixtureSpec Spec)
+{
+    public const string ApiVersion = "modm.dev/v1alpha1";
+    public const string Kind = "ModelMixture";
+}
+
+public sealed record MixtureSpec
+{
+    /// <summary>T, the denoising steps of a request that does not say its own.</summary>
+    public required int Steps { get; init; }
+    public required WorkerPool Large { get; init; }
+
+    /// <summary>Best quality first.</summary>
+    public required IReadOnlyList<WorkerPool> Small { get; init; }
+
+    /// <summary>What large and small replicas together never exceed; on one machine a "GPU" is one worker slot.</summary>
+    public required int GpuBudget { get; init; }
+    public required CacheSpec Cache { get; init; }
+    public required SloSpec Slo { get; init; }
+
+    public IEnumerable<WorkerPool> Pools => Small.Prepend(Large);
+}
+
+/// <summary>The workers of one model.</summary>
+public sealed record WorkerPool
+{
+    public required string Name { get; init; }
+
+    /// <summary>Folder in the diffusers/optimum ONNX layout.</summary>
+    public required string ModelPath { get; init; }
+
+    /// <summary>Classifier-free guidance for requests that do not say their own.</summary>
+    public required double GuidanceScale { get; init; }
+    public required int MinReplicas { get; init; }
+    public required int MaxReplicas { get; init; }
+    public required int GpusPerReplica { get; init; }
+}
+
+public enum CacheAdmit { All, Large }
+
+public sealed record CacheSpec
+{
+    /// <summary>Images, not bytes; the oldest leaves first.</summary>
+    public required int Capacity { get; init; }
+    public required CacheAdmit Admit { get; init; }
+    public required string EmbedderPath { get; init; }
+
+    /// <summary>Ascending in both; a similarity below the first is a miss.</summary>
+    public required IReadOnlyList<HitThreshold> Hits { get; init; }
+}
+
+/// <summary>From this cosine on, this share of the schedule is skipped (k / T), arXiv 2503.11972, section 4.</summary>
+public readonly record struct HitThreshold(double Similarity, double Skip);
+
+public sealed record SloSpec
+{
+    /// <summary>From a request's arrival to its image.</summary>
+    public required TimeSpan Latency { get; init; }
+}

@@ -1,0 +1,123 @@
+using System.Text;
+using System.Text.Json;
+
+namespace MoDM.Onnx;
+
+/// <summary>
+/// Byte-level byte-pair encoding (Sennrich et al. 2016, with GPT-2's alphabet of 256 visible characters for the bytes):
+/// the pair of the lowest rank is joined first, the leftmost of equals, until no pair of the list is left.
+/// </summary>
+internal sealed class BytePairs
+{
+    private const string WordEnd = "</w>";
+
+    private readonly Dictionary<string, int> vocabulary;
+    private readonly Dictionary<int, string> texts;
+    private readonly Dictionary<(int Left, int Right), (int Rank, int Joined)> merges;
+
+    // The token of each byte within a word, and at its end.
+    private readonly int[] inner = new int[256];
+    private readonly int[] last = new int[256];
+
+    private BytePairs(string folder, Dictionary<string, int> vocabulary, string[] lines)
+    {
+        this.vocabulary = vocabulary;
+        texts = vocabulary.ToDictionary(v => v.Value, v => v.Key);
+        merges = new(lines.Length);
+        foreach (var line in lines)
+        {
+            if (line.Length == 0 || line.StartsWith("#version", StringComparison.Ordinal))
+                continue;
+            var parts = line.Split(' ');
+            if (parts.Length != 2 || Id(parts[0]) is not { } left || Id(parts[1]) is not { } right
+                || Id(parts[0] + parts[1]) is not { } joined)
+            {
+                throw new ModelException($"{folder}/merges.txt: \"{line}\" does not join two entries of vocab.json to a third.");
+            }
+            merges.TryAdd((left, right), (merges.Count, joined));
+        }
+        foreach (var (value, character) in Alphabet())
+        {
+            inner[value] = Required(folder, character.ToString());
+            last[value] = Required(folder, character + WordEnd);
+        }
+    }
+
+    public static BytePairs Load(string folder)
+    {
+        var vocabularyFile = Path.Combine(folder, "vocab.json");
+        var mergesFile = Path.Combine(folder, "merges.txt");
+        if (!File.Exists(mergesFile))
+            throw new ModelException($"{mergesFile}: is missing.");
+        var root = JsonFile.Read(vocabularyFile);
+        var vocabulary = new Dictionary<string, int>();
+        foreach (var entry in root.EnumerateObject())
+        {
+            vocabulary[entry.Name] = entry.Value.ValueKind == JsonValueKind.Number && entry.Value.TryGetInt32(out var id)
+                ? id : throw new ModelException($"{vocabularyFile}: \"{entry.Name}\" has no whole number.");
+        }
+        return new BytePairs(folder, vocabulary, File.ReadAllLines(mergesFile));
+    }
+
+    public int? Id(string token) => vocabulary.TryGetValue(token, out var id) ? id : null;
+
+    public string? Text(int id) => texts.GetValueOrDefault(id);
+
+    /// <summary>Appends the tokens of one word. n log n in its length: a word may be as long as the longest prompt.</summary>
+    public void Encode(ReadOnlySpan<char> word, List<int> into)
+    {
+        var bytes = new byte[Encoding.UTF8.GetMaxByteCount(word.Length)];
+        var count = Encoding.UTF8.GetBytes(word, bytes);
+        var symbols = new int[count];
+        var next = new int[count];
+        var previous = new int[count];
+        for (var i = 0; i < count; i++)
+            (symbols[i], next[i], previous[i]) = (i == count - 1 ? last[bytes[i]] : inner[bytes[i]], i + 1, i - 1);
+
+        var queue = new PriorityQueue<(int At, int Left, int Right), (int Rank, int At)>();
+        for (var i = 0; i + 1 < count; i++)
+            Offer(i);
+        while (queue.TryDequeue(out var pair, out _))
+        {
+            var (at, left, right) = pair;
+            var other = next[at];
+            // Entries whose parts have been joined with others meanwhile are stale.
+            if (symbols[at] != left || other >= count || symbols[other] != right)
+                continue;
+            symbols[at] = merges[(left, right)].Joined;
+            symbols[other] = -1;
+            next[at] = next[other];
+            if (next[at] < count)
+                previous[next[at]] = at;
+            Offer(at);
+            if (previous[at] >= 0)
+                Offer(previous[at]);
+        }
+        foreach (var symbol in symbols)
+        {
+            if (symbol >= 0)
+                into.Add(symbol);
+        }
+
+        void Offer(int at)
+        {
+            var other = next[at];
+            if (other < count && merges.TryGetValue((symbols[at], symbols[other]), out var merge))
+                queue.Enqueue((at, symbols[at], symbols[other]), (merge.Rank, at));
+        }
+    }
+
+    private int Required(string folder, string token) => Id(token)
+        ?? throw new ModelException($"{folder}/vocab.json: has no entry \"{token}\"; a byte-level vocabulary has all 256 bytes.");
+
+    // GPT-2's table: printable bytes stand for themselves, the rest are numbered from U+0100.
+    private static IEnumerable<(int Value, char Character)> Alphabet()
+    {
+        var free = 256;
+        for (var b = 0; b < 256; b++)
+        {
+            var printable = b is >= '!' and <= '~' or >= 0xA1 and <= 0xAC or >= 0xAE;
+            yield return (b, printable ? (char)b : (char)free++);
+        }
+    }
+}

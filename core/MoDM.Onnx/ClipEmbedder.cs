@@ -1,0 +1,133 @@
+using System.Numerics.Tensors;
+using System.Security.Cryptography;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+
+namespace MoDM.Onnx;
+
+/// <param name="Vector">Of length 1.</param>
+/// <param name="Truncated">The prompt is longer than the model reads, so prompts that differ later look the same.</param>
+public readonly record struct TextEmbedding(float[] Vector, bool Truncated);
+
+/// <summary>
+/// CLIP's two encoders (Radford et al. 2021), which put prompts and pictures into one space. Vectors have length 1, so a
+/// dot product is the cosine. Safe for concurrent use.
+/// </summary>
+public sealed class ClipEmbedder : IDisposable
+{
+    private readonly OnnxModel text, vision;
+    private readonly ClipTokenizer tokenizer;
+    private readonly ClipPreprocessing preprocessing;
+    private readonly string[] textInputs;
+
+    private ClipEmbedder(OnnxModel text, OnnxModel vision, ClipTokenizer tokenizer, ClipPreprocessing preprocessing, string revision)
+    {
+        (this.text, this.vision, this.tokenizer, this.preprocessing) = (text, vision, tokenizer, preprocessing);
+        Revision = revision;
+        textInputs = [.. text.Inputs.Select(i => i.Name)];
+        Dimension = Width(text.RequireOutput("text_embeds"), text.File);
+        var other = Width(vision.RequireOutput("image_embeds"), vision.File);
+        if (Dimension != other)
+            throw new ModelException($"{vision.File}: embeds in {other} dimensions, {text.File} in {Dimension}; they are not a pair.");
+        if (textInputs.Except(["input_ids", "attention_mask"]).Any() || !textInputs.Contains("input_ids"))
+            throw new ModelException($"{text.File}: has inputs {string.Join(", ", textInputs)}; input_ids and attention_mask are supported.");
+        if (vision.Inputs.Count != 1 || vision.Inputs[0].Name != "pixel_values")
+            throw new ModelException($"{vision.File}: has other inputs than pixel_values.");
+    }
+
+    public int Dimension { get; }
+
+    /// <summary>Hash of the model files: vectors of different revisions are not comparable.</summary>
+    public string Revision { get; }
+
+    /// <summary>Reads text_model.onnx, vision_model.onnx, preprocessor_config.json and tokenizer/.</summary>
+    /// <exception cref="ModelException">A file is missing or does not fit.</exception>
+    public static ClipEmbedder Load(string folder, int threads)
+    {
+        var options = new OnnxOptions { Threads = threads, Spinning = false };
+        string textFile = Path.Combine(folder, "text_model.onnx"), visionFile = Path.Combine(folder, "vision_model.onnx");
+        var tokenizer = ClipTokenizer.Load(Path.Combine(folder, "tokenizer"));
+        var preprocessing = ClipPreprocessing.Load(Path.Combine(folder, "preprocessor_config.json"));
+        var text = OnnxModel.Load(textFile, options);
+        try
+        {
+            var vision = OnnxModel.Load(visionFile, options);
+            try
+            {
+                return new ClipEmbedder(text, vision, tokenizer, preprocessing, Hash(folder));
+            }
+            catch
+            {
+                vision.Dispose();
+                throw;
+            }
+        }
+        catch
+        {
+            text.Dispose();
+            throw;
+        }
+    }
+
+    public TextEmbedding EmbedText(string prompt)
+    {
+        var tokens = tokenizer.Encode(prompt);
+        var inputs = new OrtValue[textInputs.Length];
+        try
+        {
+            for (var i = 0; i < inputs.Length; i++)
+                inputs[i] = Whole(tokens, textInputs[i] == "input_ids", text.Inputs[i].Type);
+            return new TextEmbedding(Run(text, textInputs, inputs, "text_embeds"), tokens.Truncated);
+        }
+        finally
+        {
+            foreach (var input in inputs)
+                input?.Dispose();
+        }
+    }
+
+    public float[] EmbedImage(RgbImage image)
+    {
+        var pixels = new float[3 * preprocessing.Width * preprocessing.Height];
+        preprocessing.Write(image, pixels);
+        using var input = OrtValue.CreateTensorValueFromMemory(pixels, [1, 3, preprocessing.Height, preprocessing.Width]);
+        return Run(vision, ["pixel_values"], [input], "image_embeds");
+    }
+
+    public void Dispose()
+    {
+        text.Dispose();
+        vision.Dispose();
+    }
+
+    private float[] Run(OnnxModel model, string[] names, OrtValue[] inputs, string output)
+    {
+        var vector = new float[Dimension];
+        using var value = OrtValue.CreateTensorValueFromMemory(vector, [1, Dimension]);
+        model.Run(names, inputs, [output], [value]);
+        TensorPrimitives.Divide(vector, TensorPrimitives.Norm<float>(vector), vector);
+        return vector;
+    }
+
+    private static OrtValue Whole(ClipTokens tokens, bool ids, TensorElementType type)
+    {
+        long[] shape = [1, tokens.Ids.Length];
+        int Value(int i) => ids ? tokens.Ids[i] : i < tokens.Length ? 1 : 0;
+        if (type == TensorElementType.Int32)
+            return OrtValue.CreateTensorValueFromMemory([.. Enumerable.Range(0, tokens.Ids.Length).Select(Value)], shape);
+        return OrtValue.CreateTensorValueFromMemory([.. Enumerable.Range(0, tokens.Ids.Length).Select(i => (long)Value(i))], shape);
+    }
+
+    private static int Width(TensorSpec output, string file) => output.Dimensions is [_, > 0 and var width]
+        ? width : throw new ModelException($"{file}: the output {output.Name} is not (batch, fixed width).");
+
+    private static string Hash(string folder)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        string[] files = ["text_model.onnx", "vision_model.onnx", "preprocessor_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt",
+            "tokenizer/tokenizer_config.json"];
+        foreach (var file in files)
+            hash.AppendData(File.ReadAllBytes(Path.Combine(folder, file)));
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 8));
+    }
+}

@@ -1,0 +1,86 @@
+using System.Security.Cryptography;
+
+namespace MoDM.Gateway.Cache;
+
+/// <summary>
+/// Encoded images on disk, named by their content: two images never share a name (complaint 33), and what was torn or
+/// changed shows when it is read. A file appears whole, by a rename, or not at all.
+/// </summary>
+internal sealed class ImageFiles
+{
+    private const int IdLength = 32;
+
+    private readonly string _folder;
+
+    public ImageFiles(string folder)
+    {
+        _folder = folder;
+        Directory.CreateDirectory(folder);
+    }
+
+    /// <summary>The first 128 bits of the SHA-256 of the bytes, in lower-case hexadecimal.</summary>
+    public static string IdOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes))[..IdLength];
+
+    public static bool IsId(string text) => text.Length == IdLength && text.All(char.IsAsciiHexDigitLower);
+
+    public bool Exists(string id) => File.Exists(PathOf(id));
+
+    /// <summary>Returns when the bytes are on the disk.</summary>
+    public void Write(string id, byte[] bytes)
+    {
+        var path = PathOf(id);
+        if (File.Exists(path))
+        {
+            File.SetLastWriteTimeUtc(path, File.GetLastWriteTimeUtc(path)); // Keeps its age; content is equal by name.
+            return;
+        }
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var temporary = $"{path}.{Guid.NewGuid():N}.part";
+        using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
+        {
+            file.Write(bytes);
+            file.Flush(flushToDisk: true);
+        }
+        File.Move(temporary, path, overwrite: true);
+    }
+
+    /// <returns>The bytes, or null when they are not there or not those that were written; such a file is removed.</returns>
+    public byte[]? Read(string id)
+    {
+        byte[] bytes;
+        try
+        {
+            bytes = File.ReadAllBytes(PathOf(id));
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+        if (IdOf(bytes) == id) return bytes;
+        Delete(id);
+        return null;
+    }
+
+    public void Delete(string id)
+    {
+        try { File.Delete(PathOf(id)); }
+        catch (DirectoryNotFoundException) { /* Never written. */ }
+    }
+
+    /// <summary>Removes what no index entry names and what a crash left half-written, once it is older than <paramref name="before"/>.</summary>
+    /// <returns>How many files went.</returns>
+    public int Sweep(Func<string, bool> isKept, DateTime before)
+    {
+        var gone = 0;
+        foreach (var file in Directory.EnumerateFiles(_folder, "*", SearchOption.AllDirectories))
+        {
+            if (isKept(Path.GetFileNameWithoutExtension(file)) && file.EndsWith(".png", StringComparison.Ordinal)) continue;
+            if (File.GetLastWriteTimeUtc(file) >= before) continue;
+            File.Delete(file);
+            gone++;
+        }
+        return gone;
+    }
+
+    private string PathOf(string id) => Path.Combine(_folder, id[..2], id + ".png");
+}

@@ -1,0 +1,151 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Json;
+using MoDM.Api;
+using MoDM.Gateway.Scheduling;
+using MoDM.Mixture;
+
+namespace MoDM.Gateway.Fleet;
+
+/// <summary>
+/// The workers that exist and whether they can serve. It asks each for <c>/readyz</c>, and lets the ready ones join the
+/// queue; one that fails a request leaves at once and joins again when it answers.
+/// </summary>
+internal sealed partial class WorkerRegistry(
+    MixtureSpec spec, RequestQueue queue, HttpMessageInvoker http, TimeProvider time, ILogger<WorkerRegistry> log) : BackgroundService
+{
+    private static readonly TimeSpan PollWhenReady = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PollWhenNot = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
+
+    private readonly ConcurrentDictionary<string, Member> _members = new();
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _ids;
+    private volatile IReadOnlyList<string> _sizes = [];
+
+    /// <summary>The sizes that every ready worker draws, as they were last seen; the first is the default.</summary>
+    public IReadOnlyList<string> Sizes => _sizes;
+
+    public IEnumerable<(string Id, string Model, bool IsLarge, string State)> Members =>
+        _members.Values.OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal).Select(m => (m.Id, m.Model, m.IsLarge, m.State));
+
+    public bool AnyReady(bool large) => _members.Values.Any(m => m.IsLarge == large && m.Slot is not null);
+
+    /// <summary>Waits until a worker has been ready once; false when none was in time.</summary>
+    public async Task<bool> WaitForFirstAsync(TimeSpan patience, CancellationToken cancel)
+    {
+        if (_first.Task.IsCompleted) return true;
+        try
+        {
+            await _first.Task.WaitAsync(patience, time, cancel);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    public string Add(string model, Uri address)
+    {
+        var rank = spec.Pools.ToList().FindIndex(p => p.Name == model);
+        var member = new Member($"{model}-{Interlocked.Increment(ref _ids)}", model, rank, address);
+        _members[member.Id] = member;
+        return member.Id;
+    }
+
+    public void Remove(string id)
+    {
+        if (!_members.TryRemove(id, out var member)) return;
+        member.Removed = true;
+        Lose(member);
+    }
+
+    public Uri AddressOf(WorkerSlot slot) =>
+        _members.TryGetValue(slot.Id, out var member) ? member.Address : new Uri("http://127.0.0.1:9/");
+
+    /// <summary>A request to it just failed: nothing more is sent until it says that it is ready.</summary>
+    public void Suspect(WorkerSlot slot)
+    {
+        if (_members.TryGetValue(slot.Id, out var member)) Lose(member);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var due = _members.Values.Where(m => m.NextPoll <= queue.Now).ToList();
+            await Task.WhenAll(due.Select(m => PollAsync(m, stoppingToken)));
+            await Task.Delay(PollWhenNot, time, stoppingToken);
+        }
+    }
+
+    private async Task PollAsync(Member member, CancellationToken stop)
+    {
+        var status = await AskAsync(member.Address, stop);
+        member.NextPoll = queue.Now + (status is null ? PollWhenNot : PollWhenReady);
+        lock (member)
+        {
+            if (status is { Phase: "ready" } && member.Slot is null && !member.Removed)
+            {
+                member.Slot = new WorkerSlot(member.Id, member.Model, member.IsLarge, member.Rank, Math.Max(1, status.Capacity));
+                _sizes = _sizes.Count == 0 ? status.Sizes : [.. _sizes.Intersect(status.Sizes)];
+                queue.Join(member.Slot);
+                _first.TrySetResult();
+                Log.Joined(log, member.Id, member.Address, status.LoadSeconds ?? 0);
+                return;
+            }
+        }
+        if (status is null or { Phase: not "ready" }) Lose(member);
+    }
+
+    private void Lose(Member member)
+    {
+        lock (member)
+        {
+            if (member.Slot is null) return;
+            member.Slot = null;
+            queue.Leave(member.Id);
+        }
+        Log.Left(log, member.Id, member.Address);
+    }
+
+    private async Task<WorkerStatus?> AskAsync(Uri address, CancellationToken stop)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        timeout.CancelAfter(AnswerWithin);
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, "/readyz"));
+            using var response = await http.SendAsync(request, timeout.Token);
+            return response.IsSuccessStatusCode
+                ? await response.Content.ReadFromJsonAsync(ApiJson.Default.WorkerStatus, timeout.Token) : null;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or System.Text.Json.JsonException
+            || e is OperationCanceledException && !stop.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private sealed class Member(string id, string model, int rank, Uri address)
+    {
+        public string Id => id;
+        public string Model => model;
+        public int Rank => rank;
+        public bool IsLarge => rank == 0;
+        public Uri Address => address;
+        public WorkerSlot? Slot { get; set; }
+        public bool Removed { get; set; }
+        public TimeSpan NextPoll { get; set; }
+        public string State => Slot is null ? "starting" : Slot.InFlight > 0 ? "busy" : "ready";
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "Worker {Id} at {Address} is ready (model loaded in {Seconds:0.0} s)")]
+        public static partial void Joined(ILogger log, string id, Uri address, double seconds);
+
+        [LoggerMessage(2, LogLevel.Warning, "Worker {Id} at {Address} is not ready any more")]
+        public static partial void Left(ILogger log, string id, Uri address);
+    }
+}

@@ -1,0 +1,115 @@
+using System.Net;
+using System.Net.ServerSentEvents;
+using System.Text.Json;
+using MoDM.Api;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace MoDM.Gateway.Forwarding;
+
+/// <summary>
+/// Sends one image's job to one worker through YARP's forwarder, and reads the stream of events that comes back.
+/// The client's own request is not forwarded as it is: its n images may go to n workers, each with its own body.
+/// </summary>
+internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvoker http, TimeSpan silence)
+{
+    // YARP's own default (100 s) would cut every longer generation short (complaint 12).
+    private readonly ForwarderRequestConfig _config = new() { ActivityTimeout = silence, Version = HttpVersion.Version11 };
+
+    /// <param name="onEvent">Gets progress and previews while the worker draws.</param>
+    /// <exception cref="OperationCanceledException">The client went away; the worker stops at its next step.</exception>
+    public async Task<WorkerAnswer> DrawAsync(Uri worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
+    {
+        var (body, contentType) = job.ToBody();
+        var context = new DefaultHttpContext { RequestAborted = cancel };
+        context.Request.Method = HttpMethods.Post;
+        context.Request.Protocol = HttpProtocol.Http11;
+        context.Request.Path = job.Path;
+        context.Request.ContentType = contentType;
+        context.Request.ContentLength = body.Length;
+        context.Request.Body = new MemoryStream(body, writable: false);
+
+        var exchange = new Exchange(onEvent, silence, cancel);
+        var error = await forwarder.SendAsync(context, worker.ToString(), http, _config, exchange, cancel);
+        cancel.ThrowIfCancellationRequested();
+        return exchange.Answer ?? new WorkerAnswer(
+            error is ForwarderError.RequestTimedOut ? WorkerOutcome.Silent : WorkerOutcome.Lost);
+    }
+
+    /// <summary>Takes the worker's response over from YARP, which would copy it to the client.</summary>
+    private sealed class Exchange(Func<ImageEvent, ValueTask> onEvent, TimeSpan silence, CancellationToken cancel) : HttpTransformer
+    {
+        public WorkerAnswer? Answer { get; private set; }
+
+        public override async ValueTask<bool> TransformResponseAsync(
+            HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+        {
+            if (proxyResponse is null) return false;
+            // Not YARP's token: that one runs out although events keep coming.
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            patience.CancelAfter(silence);
+            try
+            {
+                Answer = proxyResponse.IsSuccessStatusCode
+                    ? await ReadEventsAsync(proxyResponse, patience)
+                    : await ReadErrorAsync(proxyResponse, patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Answer = new WorkerAnswer(WorkerOutcome.Silent);
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException)
+            {
+                Answer = new WorkerAnswer(WorkerOutcome.Lost);
+            }
+            catch (Exception e) when (e is JsonException or FormatException)
+            {
+                Answer = Refused(ApiError.Upstream($"The worker's answer cannot be read: {e.Message}"), StatusCodes.Status502BadGateway);
+            }
+            return false;
+        }
+
+        private async Task<WorkerAnswer> ReadEventsAsync(HttpResponseMessage response, CancellationTokenSource patience)
+        {
+            await using var stream = await response.Content.ReadAsStreamAsync(patience.Token);
+            await foreach (var item in SseParser.Create(stream, Parse).EnumerateAsync(patience.Token))
+            {
+                patience.CancelAfter(silence);
+                switch (item.EventType)
+                {
+                    case ImageEvents.CompletedGeneration or ImageEvents.CompletedEdit:
+                        return new WorkerAnswer(WorkerOutcome.Completed)
+                        {
+                            Image = Convert.FromBase64String(item.Data.Event?.B64Json ?? ""),
+                            Part = item.Data.Event?.Modm?.Images is [var part, ..] ? part : null,
+                        };
+                    case ImageEvents.Error:
+                        return Refused(item.Data.Error?.Error, StatusCodes.Status502BadGateway);
+                    case ImageEvents.Progress or ImageEvents.PartialGeneration or ImageEvents.PartialEdit:
+                        await onEvent(item.Data.Event!);
+                        break;
+                }
+            }
+            // The stream ended without its last event: the worker died while it drew.
+            return new WorkerAnswer(WorkerOutcome.Lost);
+        }
+
+        private static async Task<WorkerAnswer> ReadErrorAsync(HttpResponseMessage response, CancellationToken cancel)
+        {
+            if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
+                return new WorkerAnswer(response.Headers.Contains("x-modm-busy") ? WorkerOutcome.Busy : WorkerOutcome.Lost);
+            var body = await response.Content.ReadAsByteArrayAsync(cancel);
+            return Refused(JsonSerializer.Deserialize(body, ApiJson.Default.ApiErrorBody)?.Error, (int)response.StatusCode);
+        }
+
+        private static (ImageEvent? Event, ApiErrorBody? Error) Parse(string name, ReadOnlySpan<byte> data) => name switch
+        {
+            ImageEvents.Error => (null, JsonSerializer.Deserialize(data, ApiJson.Default.ApiErrorBody)),
+            _ => (JsonSerializer.Deserialize(data, ApiJson.Default.ImageEvent), null),
+        };
+
+        private static WorkerAnswer Refused(ApiError? error, int status) => new(WorkerOutcome.Refused)
+        {
+            Error = error is null ? ApiError.Upstream($"The worker answered {status} without a reason.") : error with { Status = status },
+        };
+    }
+}

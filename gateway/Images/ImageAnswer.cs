@@ -1,0 +1,75 @@
+using System.Globalization;
+using MoDM.Api;
+using MoDM.Gateway.Cache;
+using MoDM.Onnx;
+
+namespace MoDM.Gateway.Images;
+
+/// <summary>How finished images are told to the client: encoding, headers, body.</summary>
+internal static class ImageAnswer
+{
+    public static ImageEncoding EncodingOf(string? format) => format switch
+    {
+        "webp" => ImageEncoding.Webp,
+        "jpeg" => ImageEncoding.Jpeg,
+        _ => ImageEncoding.Png,
+    };
+
+    public static string MediaTypeOf(ImageEncoding encoding) => encoding switch
+    {
+        ImageEncoding.Webp => "image/webp",
+        ImageEncoding.Jpeg => "image/jpeg",
+        _ => "image/png",
+    };
+
+    /// <summary>PNG bytes in the encoding asked for; PNG as it is.</summary>
+    public static byte[] Encode(byte[] png, ImageEncoding encoding, int? quality) =>
+        encoding == ImageEncoding.Png ? png : RgbImage.Decode(png).Encode(encoding, quality ?? 90);
+
+    public static ImageData Data(HttpRequest http, ImageRequest request, DrawnImage image)
+    {
+        var encoding = EncodingOf(request.OutputFormat);
+        if (request.ResponseFormat == "url")
+        {
+            var format = encoding == ImageEncoding.Png ? "" : $"?format={request.OutputFormat}";
+            return new ImageData { Url = $"{http.Scheme}://{http.Host}/v1/images/{image.Part.Id}{format}", Seed = image.Part.Seed };
+        }
+        return new ImageData { B64Json = Convert.ToBase64String(Encode(image.Png, encoding, request.OutputCompression)), Seed = image.Part.Seed };
+    }
+
+    /// <summary>What is known before drawing.</summary>
+    public static void SetPlanHeaders(HttpResponse response, ImagePlan plan)
+    {
+        var story = plan.Story();
+        response.Headers["x-modm-route"] = story.Route;
+        response.Headers["x-modm-skipped-steps"] = Text(plan.Decision.SkipSteps);
+        response.Headers["x-modm-seed"] = Text(plan.Seed);
+        if (story.Similarity is { } similarity) response.Headers["x-modm-similarity"] = Text(similarity);
+        if (story.SourceImage is { } source) response.Headers["x-modm-source-image"] = source;
+    }
+
+    /// <summary>What is known after drawing: of several images, the first one's.</summary>
+    public static void SetDrawnHeaders(HttpResponse response, ImagePlan plan, ImagePart first)
+    {
+        response.Headers["x-modm-model"] = first.Model;
+        response.Headers["x-modm-queue-ms"] = Text(first.QueueMs ?? 0);
+        response.Headers["Server-Timing"] = string.Create(CultureInfo.InvariantCulture,
+            $"embed;dur={plan.Embedding.TotalMilliseconds:0.###}, lookup;dur={plan.LookUp.TotalMilliseconds:0.###}, queue;dur={first.QueueMs ?? 0:0.###}, worker;dur={first.GenerationMs ?? 0:0.###}");
+    }
+
+    /// <summary><c>GET /v1/images/{id}</c>, with <c>?format=</c> png, webp or jpeg.</summary>
+    public static IResult File(string id, string? format, CacheWriter writer, ImageCache cache, HttpResponse response)
+    {
+        if (format is not (null or "png" or "webp" or "jpeg"))
+            return Errors.Result(ApiError.BadRequest("format", $"is \"{format}\"; png, webp or jpeg belongs here."));
+        if (!ImageFiles.IsId(id) || writer.Read(id) is not { } png)
+            return Errors.Result(ApiError.NotFound($"There is no image {id}. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
+        // Durable and a source for others, as opposed to one that still waits to be written.
+        response.Headers["x-modm-cached"] = cache.Entry(id) is null ? "false" : "true";
+        response.Headers.CacheControl = "public, max-age=31536000, immutable";
+        var encoding = EncodingOf(format);
+        return Results.Bytes(Encode(png, encoding, null), MediaTypeOf(encoding));
+    }
+
+    private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,186 @@
+using System.Diagnostics;
+using MoDM.Api;
+using MoDM.Gateway.Cache;
+using MoDM.Gateway.Fleet;
+using MoDM.Gateway.Forwarding;
+using MoDM.Gateway.Scheduling;
+using MoDM.Mixture;
+using MoDM.Onnx;
+
+namespace MoDM.Gateway.Images;
+
+/// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
+internal sealed class ImageFlow(
+    ModelMixture mixture, ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue,
+    WorkerRegistry workers, WorkerForwarder forwarder, TimeProvider time)
+{
+    /// <summary>Workers that may die under one image before the request fails.</summary>
+    private const int Attempts = 3;
+    private const double DefaultEditStrength = 0.75;
+    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Decides about a valid request and puts its images into the queue.</summary>
+    /// <param name="edited">The caller's picture, for an edit.</param>
+    public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(ImageRequest request, byte[]? edited, CancellationToken cancel)
+    {
+        var arrival = queue.Now;
+        if (!await workers.WaitForFirstAsync(mixture.Spec.Slo.Latency, cancel))
+            return (null, ApiError.Unavailable("No worker has loaded its model yet. Ask /readyz, or try again later.", 5));
+        var size = request.Size is null or "auto" ? workers.Sizes[0] : request.Size;
+        if (!workers.Sizes.Contains(size))
+            return (null, ApiError.BadRequest("size", $"\"{size}\" cannot be drawn; {string.Join(", ", workers.Sizes)} or auto can."));
+
+        // 1. Embed the prompt. 2. Find the most similar cached image. 3. Decide.
+        var started = time.GetTimestamp();
+        var prompt = embedder.EmbedText(request.Prompt!);
+        var embedding = time.GetElapsedTime(started);
+        var bucket = ImagePlan.BucketOf(embedder.Revision, size, request.NegativePrompt);
+        var mode = ImagePlan.ModeOf(request);
+        var match = edited is null && mode == CacheMode.Auto && !prompt.Truncated ? cache.Find(bucket, prompt.Vector) : null;
+        var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
+        var decision = edited is null
+            ? HitPolicy.Decide(new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity), mixture.Spec.Cache.Hits)
+            : new HitDecision(Route.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)), "an edit starts from the caller's own image");
+
+        // 4. Fetch the image that a hit starts from; one that is gone or damaged is a miss.
+        var source = edited;
+        if (decision.Route == Route.Hit && (source = writer.Read(match!.Value.Entry.Id)) is null)
+            decision = new HitDecision(Route.Miss, 0, "the cached image is gone or damaged");
+        var lookUp = time.GetElapsedTime(started) - embedding;
+
+        // 5. Queue.
+        var tickets = Enumerable.Range(0, request.N ?? 1)
+            .Select(_ => new Ticket(decision.Route, arrival, arrival + mixture.Spec.Slo.Latency)).ToList();
+        if (queue.TryEnqueue(tickets) is { } retryAfter)
+            return (null, ApiError.Busy($"The queue is full. Try again in {retryAfter} s.", retryAfter));
+        if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
+        if (decision.Route == Route.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
+        return (new ImagePlan
+        {
+            Request = request, Decision = decision, Match = match, Source = source, IsEdit = edited is not null, PromptCut = prompt.Truncated,
+            Bucket = bucket, Size = size, Steps = steps, Seed = request.Seed ?? System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue),
+            Tickets = tickets, Embedding = embedding, LookUp = lookUp,
+        }, null);
+    }
+
+    /// <summary>Draws image <paramref name="index"/> of a plan on whichever worker is free, on another when that one dies.</summary>
+    /// <param name="onEvent">Gets progress and previews.</param>
+    /// <exception cref="OperationCanceledException">The client went away.</exception>
+    public async Task<(DrawnImage? Image, ApiError? Error)> DrawAsync(
+        ImagePlan plan, int index, Func<ImageEvent, WorkerSlot, ValueTask> onEvent, CancellationToken cancel)
+    {
+        var ticket = plan.Tickets[index];
+        for (var lost = 0; ;)
+        {
+            var turn = await queue.WaitAsync(ticket, cancel);
+            if (turn.Worker is not { } worker) return (null, Late(plan.Decision.Route));
+            var waited = queue.Now - ticket.Arrival;
+            var answer = await DrawOnAsync(worker, JobFor(plan, index, worker.Model), e => onEvent(e, worker), ticket, cancel);
+            switch (answer.Outcome)
+            {
+                case WorkerOutcome.Completed:
+                    GatewayMetrics.QueueSeconds.WithLabels(RouteName(plan)).Observe(waited.TotalSeconds);
+                    return (Finish(plan, index, worker, answer, waited), null);
+                case WorkerOutcome.Refused:
+                    return (null, answer.Error!.Status < 500 ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
+                case WorkerOutcome.Silent:
+                    return (null, ApiError.Timeout($"{worker.Model} was silent for {SilenceFor(mixture).TotalSeconds:0} s."));
+                case WorkerOutcome.Lost when ++lost >= Attempts:
+                    return (null, ApiError.Upstream($"{lost} workers in a row went away while they drew this image."));
+            }
+        }
+    }
+
+    /// <summary>How long a worker may say nothing: ten times the SLO, and never under a minute.</summary>
+    public static TimeSpan SilenceFor(ModelMixture mixture) =>
+        TimeSpan.FromSeconds(Math.Max(60, 10 * mixture.Spec.Slo.Latency.TotalSeconds));
+
+    /// <summary>How many images go before this one, or null when it does not wait any more.</summary>
+    public int? Ahead(ImagePlan plan, int index) => queue.Ahead(plan.Tickets[index]);
+
+    /// <summary>Gives back the places of images that nobody will ask for.</summary>
+    public void Abandon(ImagePlan plan)
+    {
+        foreach (var ticket in plan.Tickets)
+            queue.GiveUp(ticket);
+    }
+
+    private async Task<WorkerAnswer> DrawOnAsync(
+        WorkerSlot worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, Ticket ticket, CancellationToken cancel)
+    {
+        var started = Stopwatch.GetTimestamp();
+        WorkerAnswer? answer = null;
+        try
+        {
+            answer = await forwarder.DrawAsync(workers.AddressOf(worker), job, onEvent, cancel);
+            if (answer.Outcome == WorkerOutcome.Lost) workers.Suspect(worker);
+            if (answer.Outcome is WorkerOutcome.Lost or WorkerOutcome.Busy) queue.Requeue(ticket);
+            // Its slot stays taken for a moment, so that the image is not sent to the busy worker over and over.
+            if (answer.Outcome == WorkerOutcome.Busy) await Task.Delay(BusyPause, time, cancel);
+            return answer;
+        }
+        finally
+        {
+            queue.Finished(worker, answer?.Outcome == WorkerOutcome.Completed ? Stopwatch.GetElapsedTime(started).TotalSeconds : null);
+        }
+    }
+
+    private WorkerJob JobFor(ImagePlan plan, int index, string model)
+    {
+        var request = plan.Request;
+        var pool = mixture.Spec.Pools.First(p => p.Name == model);
+        return new WorkerJob(new ImageRequest
+        {
+            Prompt = request.Prompt,
+            NegativePrompt = request.NegativePrompt,
+            N = 1,
+            Size = plan.Size,
+            Seed = plan.Seed + index,
+            NumInferenceSteps = plan.Steps,
+            GuidanceScale = request.GuidanceScale ?? pool.GuidanceScale,
+            SkipSteps = plan.Source is null ? null : plan.Decision.SkipSteps,
+            Stream = true,
+            PartialImages = request.PartialImages is > 0 ? request.PartialImages : null,
+            OutputFormat = "png",
+        }, plan.Source);
+    }
+
+    private DrawnImage Finish(ImagePlan plan, int index, WorkerSlot worker, WorkerAnswer answer, TimeSpan waited)
+    {
+        var admission = CacheAdmission.Decide(
+            new AdmissionQuestion(plan.Mode, worker.IsLarge, plan.Steps, mixture.Spec.Steps, plan.Request.GuidanceScale is not null,
+                plan.PromptCut, plan.IsEdit, plan.Decision.Route == Route.Hit ? plan.Match!.Value.Entry.Depth + 1 : 0),
+            mixture.Spec.Cache.Admit);
+        var byUrl = plan.Request.ResponseFormat == "url";
+        var id = admission.Admit || byUrl ? ImageFiles.IdOf(answer.Image) : null;
+        if (byUrl) cache.Files.Write(id!, answer.Image);
+        if (admission.Admit) writer.Add(EntryOf(plan, index, worker, id!, answer.Image.Length), answer.Image);
+
+        var part = answer.Part ?? new ImagePart
+        {
+            Seed = plan.Seed + index, Model = worker.Model, Steps = plan.Steps, SkippedSteps = plan.Decision.SkipSteps,
+        };
+        return new DrawnImage(answer.Image, part with { Id = id, QueueMs = Math.Round(waited.TotalMilliseconds, 2) });
+    }
+
+    private CacheEntry EntryOf(ImagePlan plan, int index, WorkerSlot worker, string id, int bytes)
+    {
+        var source = plan.Decision.Route == Route.Hit ? plan.Match?.Entry : null;
+        return new CacheEntry
+        {
+            Id = id, Bucket = plan.Bucket, Prompt = plan.Request.Prompt!, Model = worker.Model, Seed = plan.Seed + index, Steps = plan.Steps,
+            SkippedSteps = plan.Decision.SkipSteps, SourceId = source?.Id, Depth = source is null ? 0 : source.Depth + 1,
+            Created = time.GetUtcNow().ToUnixTimeMilliseconds(), Bytes = bytes,
+        };
+    }
+
+    private ApiError Late(Route route)
+    {
+        var retryAfter = queue.Snapshot().RetryAfterSeconds;
+        return workers.AnyReady(large: true) || route == Route.Hit && workers.AnyReady(large: false)
+            ? ApiError.Busy($"No worker was free within {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.", retryAfter, "deadline_exceeded")
+            : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
+    }
+
+    private static string RouteName(ImagePlan plan) => plan.Decision.Route == Route.Hit ? "hit" : "miss";
+}

@@ -1,0 +1,61 @@
+using System.Security.Cryptography;
+using System.Text;
+using MoDM.Api;
+using MoDM.Gateway.Cache;
+using MoDM.Gateway.Scheduling;
+using MoDM.Mixture;
+
+namespace MoDM.Gateway.Images;
+
+/// <summary>A request after the decisions about it: what is drawn, from where, and its places in the queue.</summary>
+internal sealed record ImagePlan
+{
+    public required ImageRequest Request { get; init; }
+    public required HitDecision Decision { get; init; }
+    public CacheMatch? Match { get; init; }
+
+    /// <summary>The picture to start from: the cached image of a hit, the caller's image of an edit.</summary>
+    public byte[]? Source { get; init; }
+    public bool IsEdit { get; init; }
+    public required bool PromptCut { get; init; }
+    public required string Bucket { get; init; }
+    public required string Size { get; init; }
+    public required int Steps { get; init; }
+    public required long Seed { get; init; }
+    public required IReadOnlyList<Ticket> Tickets { get; init; }
+    public required TimeSpan Embedding { get; init; }
+    public required TimeSpan LookUp { get; init; }
+
+    public CacheMode Mode => ModeOf(Request);
+
+    public static CacheMode ModeOf(ImageRequest request) => request.Cache switch
+    {
+        "bypass" => CacheMode.Bypass,
+        "refresh" => CacheMode.Refresh,
+        _ => CacheMode.Auto,
+    };
+
+    /// <summary>What must be equal, not merely similar, for one image to stand in for another.</summary>
+    public static string BucketOf(string embedderRevision, string size, string? negativePrompt)
+    {
+        var negative = string.IsNullOrEmpty(negativePrompt) ? "none"
+            : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(negativePrompt)))[..16];
+        return $"{embedderRevision}/{size}/{negative}";
+    }
+
+    /// <summary>The explanation that every response carries.</summary>
+    public ImageStory Story(params IReadOnlyList<ImagePart> images) => new()
+    {
+        Route = Decision.Route == Route.Hit ? "hit" : "miss",
+        Reason = Decision.Reason,
+        Similarity = Match is { } compared ? Math.Round(compared.Similarity, 4) : null,
+        SourceImage = Decision.Route == Route.Hit ? Match?.Entry.Id : null,
+        SourcePrompt = Decision.Route == Route.Hit ? Match?.Entry.Prompt : null,
+        Steps = Steps,
+        SkippedSteps = Decision.SkipSteps,
+        Images = images,
+    };
+}
+
+/// <summary>A finished image: PNG bytes and how they came about.</summary>
+internal sealed record DrawnImage(byte[] Png, ImagePart Part);

@@ -1,0 +1,37 @@
+using MoDM.Mixture;
+
+namespace MoDM.Gateway.Scheduling;
+
+/// <summary>One image that waits for, or is drawn by, a worker. Times are since the process started.</summary>
+internal sealed class Ticket(Route route, TimeSpan arrival, TimeSpan deadline)
+{
+    public Route Route { get; } = route;
+    public TimeSpan Arrival { get; } = arrival;
+
+    /// <summary>When it must have begun; later it is refused rather than drawn for nobody.</summary>
+    public TimeSpan Deadline { get; } = deadline;
+
+    /// <summary>Its place, given once: a ticket that comes back from a busy or dead worker keeps it.</summary>
+    public long Place { get; set; }
+
+    /// <summary>Where its result goes; owned by <see cref="RequestQueue"/>, unknown to the scheduler.</summary>
+    public TaskCompletionSource<Turn>? Turn { get; set; }
+}
+
+/// <summary>What became of a wait: a worker, or the reason why there is none.</summary>
+internal readonly record struct Turn(WorkerSlot? Worker, bool Expired);
+
+/// <summary>A worker as the scheduler sees it.</summary>
+internal sealed class WorkerSlot(string id, string model, bool isLarge, int rank, int capacity)
+{
+    public string Id { get; } = id;
+    public string Model { get; } = model;
+    public bool IsLarge { get; } = isLarge;
+
+    /// <summary>Place of its pool in the document: small models are listed best quality first.</summary>
+    public int Rank { get; } = rank;
+    public int Capacity { get; } = capacity;
+    public int InFlight { get; set; }
+    public long LastGiven { get; set; }
+    public bool Free => InFlight < Capacity;
+}

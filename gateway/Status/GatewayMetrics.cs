@@ -1,0 +1,28 @@
+using Prometheus;
+
+namespace MoDM.Gateway;
+
+/// <summary>The gateway's metrics; names are in <see cref="MetricNames"/>.</summary>
+internal static class GatewayMetrics
+{
+    private static readonly double[] Seconds = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 25, 50, 100, 200];
+
+    public static readonly Counter Requests = Metrics.CreateCounter(MetricNames.Requests,
+        "Image requests answered.", "mixture", "route", "model", "code");
+    public static readonly Histogram RequestSeconds = Metrics.CreateHistogram(MetricNames.RequestSeconds,
+        "From a request's arrival to its answer.", ["mixture", "route"], new HistogramConfiguration { Buckets = Seconds });
+    public static readonly Histogram QueueSeconds = Metrics.CreateHistogram(MetricNames.QueueSeconds,
+        "From an image's admission to the start of its drawing.", ["route"], new HistogramConfiguration { Buckets = Seconds });
+    public static readonly Gauge QueueLength = Metrics.CreateGauge(MetricNames.QueueLength, "Images that wait.", "queue");
+    public static readonly Gauge InFlight = Metrics.CreateGauge(MetricNames.InFlight, "Images that are drawn.", "pool");
+    public static readonly Histogram SkippedSteps = Metrics.CreateHistogram(MetricNames.SkippedSteps,
+        "Steps skipped by hits.", new HistogramConfiguration { Buckets = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50] });
+    public static readonly Histogram Similarity = Metrics.CreateHistogram(MetricNames.Similarity,
+        "Cosine between a prompt and the closest cached image.", new HistogramConfiguration { Buckets = Histogram.LinearBuckets(0, 0.05, 20) });
+    public static readonly Gauge CacheEntries = Metrics.CreateGauge(MetricNames.CacheEntries, "Images in the cache.");
+    public static readonly Gauge CacheBytes = Metrics.CreateGauge(MetricNames.CacheBytes, "Bytes of the images in the cache.");
+    public static readonly Counter CacheEvictions = Metrics.CreateCounter(MetricNames.CacheEvictions,
+        "Images that left the cache or did not enter it.", "reason");
+    public static readonly Counter SloMisses = Metrics.CreateCounter(MetricNames.SloMisses,
+        "Requests answered later than the mixture's SLO.", "mixture");
+}

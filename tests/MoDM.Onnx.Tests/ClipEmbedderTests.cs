@@ -1,0 +1,77 @@
+using System.Numerics.Tensors;
+using MoDM.Fakes;
+
+namespace MoDM.Onnx.Tests;
+
+public sealed class ClipEmbedderTests : IDisposable
+{
+    private readonly ClipEmbedder embedder = ClipEmbedder.Load(Repo.Model("postcards-clip"), threads: 1);
+
+    public void Dispose() => embedder.Dispose();
+
+    [Fact]
+    public void Preprocessing_equals_the_CLIPImageProcessor_bit_for_bit_up_to_float_rounding()
+    {
+        var preprocessing = ClipPreprocessing.Load(Repo.File("models", "postcards-clip", "preprocessor_config.json"));
+        var golden = Golden.Npy("clip/pixel-values.npy").Values;
+        var count = 3 * preprocessing.Width * preprocessing.Height;
+        var values = new float[count];
+        for (var i = 0; i < 5; i++)
+        {
+            preprocessing.Write(RgbImage.Decode(Golden.Bytes($"clip/image-{i}.png")), values);
+            var worst = Enumerable.Range(0, count).Max(k => Math.Abs(values[k] - golden[i * count + k]));
+            Assert.True(worst < 1e-5, $"image {i}: {worst}");
+        }
+    }
+
+    [Fact]
+    public void Embeddings_of_prompts_and_pictures_point_where_the_reference_does()
+    {
+        var texts = Golden.Npy("clip/text-embeds.npy").Values;
+        var images = Golden.Npy("clip/image-embeds.npy").Values;
+        var prompts = Golden.Json("clip.json").GetProperty("prompts");
+        for (var i = 0; i < 5; i++)
+        {
+            var row = (i * embedder.Dimension)..((i + 1) * embedder.Dimension);
+            var text = embedder.EmbedText(prompts[i].GetString()!);
+            Assert.False(text.Truncated);
+            Assert.Equal(1, TensorPrimitives.Norm<float>(text.Vector), 1e-5);
+            Assert.True(TensorPrimitives.CosineSimilarity<float>(text.Vector, texts[row]) >= 0.9999f);
+            var image = embedder.EmbedImage(RgbImage.Decode(Golden.Bytes($"clip/image-{i}.png")));
+            Assert.True(TensorPrimitives.CosineSimilarity<float>(image, images[row]) >= 0.9999f);
+        }
+    }
+
+    [Fact]
+    public async Task Many_threads_get_the_same_vectors_as_one()
+    {
+        var alone = embedder.EmbedText("a red kite over hills").Vector;
+        var together = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(
+            () => embedder.EmbedText("a red kite over hills").Vector, TestContext.Current.CancellationToken)));
+        Assert.All(together, v => Assert.Equal(alone, v));
+    }
+
+    // Complaint row 34.
+    [Fact]
+    public void A_prompt_that_was_cut_says_so() =>
+        Assert.True(embedder.EmbedText(string.Join(' ', Enumerable.Repeat("red", 100))).Truncated);
+
+    [Fact]
+    public void A_picture_one_pixel_wide_and_very_tall_costs_no_more_than_another() =>
+        Assert.Equal(embedder.Dimension, embedder.EmbedImage(new RgbImage(1, 1_000_000, new byte[3_000_000])).Length);
+
+    [Fact]
+    public void A_missing_file_is_named()
+    {
+        var e = Assert.Throws<ModelException>(() => ClipEmbedder.Load(Repo.Model("postcards-large"), 1));
+        Assert.Contains("preprocessor_config.json: is missing", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_revision_is_that_of_the_files()
+    {
+        using var again = ClipEmbedder.Load(Repo.Model("postcards-clip"), 1);
+        Assert.Equal(16, again.Revision.Length);
+        Assert.Equal(embedder.Revision, again.Revision);
+    }
+}
