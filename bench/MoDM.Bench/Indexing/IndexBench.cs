@@ -5,101 +5,117 @@ namespace MoDM.Bench.Indexing;
 
 /// <summary>One row of the result: a structure on one kind of data.</summary>
 /// <param name="Recall">Share of queries whose best match is the exact scan's (or exactly as similar).</param>
+/// <param name="Compared">Mean number of vectors that a query compared exactly.</param>
+/// <param name="InsertMs">Mean of the last thousand insertions.</param>
 internal sealed record IndexFigures(
-    string Data, string Index, double P50Ms, double P99Ms, double Recall, double BuildSeconds, double InsertMs, double RemoveMs);
+    string Data, string Index, double P50Ms, double P99Ms, double Recall, double Compared, double BuildSeconds, double InsertMs, double RemoveMs);
 
-internal sealed record IndexSettings(int Entries, int Dimension, int Queries, int Seed, IReadOnlySet<string> Data, IReadOnlySet<string> Kinds);
+internal sealed record IndexSettings(
+    int Entries, int Dimension, int Queries, int Seed, IReadOnlyList<string> Data, IReadOnlyList<string> Kinds);
 
 /// <summary>Look-up latency and recall@1 of index structures, each on one thread.</summary>
 internal static class IndexBench
 {
-    private const int Churn = 500;
+    private const int WarmUp = 100;
+    private const int Removals = 500;
+    private const int LastInsertions = 1000;
+    private static readonly int[] Expansions = [64, 128, 256, 512];
+
+    private static readonly Dictionary<string, (ScalarKind Kind, int Connectivity)> Graphs = new()
+    {
+        ["f32-16"] = (ScalarKind.Float32, 16),
+        ["f32-32"] = (ScalarKind.Float32, 32),
+        ["f16-16"] = (ScalarKind.Float16, 16),
+        ["f16-32"] = (ScalarKind.Float16, 32),
+        ["i8-16"] = (ScalarKind.Int8, 16),
+        ["i8-32"] = (ScalarKind.Int8, 32),
+    };
+
+    public static readonly IReadOnlyList<string> Kinds = ["exact", "int8", "nibble", .. Graphs.Keys];
+
+    /// <param name="Truth">The best similarity of each text, by the exact scan.</param>
+    private sealed record Sample(string Data, float[][] Images, float[][] Texts, float[] Truth)
+    {
+        public int Entries => Images.Length - Removals;
+    }
 
     public static IEnumerable<IndexFigures> Run(IndexSettings settings)
     {
         foreach (var world in VectorWorld.All.Where(w => settings.Data.Contains(w.Name)))
         {
-            var (images, texts) = world.Draw(settings.Entries + Churn, settings.Queries + 100, settings.Dimension, settings.Seed);
-            var capacity = settings.Entries + Churn;
-            using var exact = new ExactScan(capacity, settings.Dimension);
-            var build = Build(exact, images, settings.Entries);
-            var truth = texts.Select(t => exact.Best(t).Similarity).ToArray();
-            Console.Error.WriteLine($"{world.Name}: best similarity p50 {Percentiles.Of(truth.Select(t => (double)t), 50):0.000}, "
-                + $"mean of all {texts.Take(20).Average(t => images.Average(i => System.Numerics.Tensors.TensorPrimitives.Dot<float>(t, i))):0.000}");
-            if (settings.Kinds.Contains("exact"))
-                yield return Measure(world.Name, "exact float32 scan", exact, build, images, texts, truth, settings.Entries);
-            if (settings.Kinds.Contains("int8"))
-            {
-                using var scan = new QuantisedScan(capacity, settings.Dimension);
-                build = Build(scan, images, settings.Entries);
-                yield return Measure(world.Name, "int8 scan, exact rescoring", scan, build, images, texts, truth, settings.Entries);
-                Console.Error.WriteLine($"rescored by the last query: {scan.Rescored}");
-            }
-            if (settings.Kinds.Contains("nibble"))
-            {
-                using var scan = new NibbleScan(capacity, settings.Dimension, settings.Seed);
-                build = Build(scan, images, settings.Entries);
-                yield return Measure(world.Name, "4-bit scan, exact rescoring", scan, build, images, texts, truth, settings.Entries);
-                Console.Error.WriteLine($"rescored by the last query: {scan.Rescored}");
-            }
-            foreach (var figures in Graphs(world.Name, settings, images, texts, truth))
+            var (images, texts) = world.Draw(settings.Entries + Removals, settings.Queries + WarmUp, settings.Dimension, settings.Seed);
+            using var exact = new ExactScan(images.Length, settings.Dimension);
+            foreach (var (key, image) in images.Take(settings.Entries).Index())
+                exact.Add(key, image);
+            var sample = new Sample(world.Name, images, texts, [.. texts.Select(t => exact.Best(t).Similarity)]);
+            foreach (var figures in settings.Kinds.SelectMany(kind => Measure(kind, sample, settings)))
                 yield return figures;
         }
     }
 
-    private static IEnumerable<IndexFigures> Graphs(
-        string data, IndexSettings settings, float[][] images, float[][] texts, float[] truth)
+    private static IEnumerable<IndexFigures> Measure(string kind, Sample sample, IndexSettings settings)
     {
-        foreach (var (name, kind) in new[] { ("f32", ScalarKind.Float32), ("f16", ScalarKind.Float16), ("i8", ScalarKind.Int8) })
+        var capacity = sample.Images.Length;
+        if (Graphs.TryGetValue(kind, out var graph))
         {
-            foreach (var connectivity in new[] { 16, 32 })
+            using var index = new GraphIndex(graph.Kind, graph.Connectivity, capacity, settings.Dimension);
+            var build = Build(index, sample);
+            foreach (var expansion in Expansions)
             {
-                if (!settings.Kinds.Contains($"{name}-{connectivity}"))
-                    continue;
-                using var graph = new GraphIndex(kind, connectivity, 64, images.Length, settings.Dimension);
-                var build = Build(graph, images, settings.Entries);
-                foreach (var expansion in new[] { 64, 128, 256, 512 })
-                {
-                    graph.Expansion = expansion;
-                    yield return Measure(data, $"HNSW {name}, M {connectivity}, expansion {expansion}", graph, build, images, texts, truth,
-                        settings.Entries);
-                }
+                index.Expansion = expansion;
+                yield return Measure($"HNSW {kind[..kind.IndexOf('-')]}, M {graph.Connectivity}, expansion {expansion}", index, build, sample);
             }
+            yield break;
         }
+        using IVectorIndex scan = kind switch
+        {
+            "exact" => new ExactScan(capacity, settings.Dimension),
+            "int8" => new QuantisedScan(capacity, settings.Dimension),
+            _ => new NibbleScan(capacity, settings.Dimension, settings.Seed),
+        };
+        var name = kind switch { "exact" => "float32 scan", "int8" => "int8 scan, then exact", _ => "4-bit scan, then exact" };
+        yield return Measure(name, scan, Build(scan, sample), sample);
     }
 
-    private static (double Seconds, double InsertMs) Build(IVectorIndex index, float[][] images, int entries)
+    private static (double Seconds, double InsertMs) Build(IVectorIndex index, Sample sample)
     {
+        var last = Math.Max(0, sample.Entries - LastInsertions);
         var start = Stopwatch.GetTimestamp();
-        for (var i = 0; i < entries - 1000; i++)
-            index.Add(i, images[i]);
+        for (var i = 0; i < last; i++)
+            index.Add(i, sample.Images[i]);
         var tail = Stopwatch.GetTimestamp();
-        for (var i = Math.Max(0, entries - 1000); i < entries; i++)
-            index.Add(i, images[i]);
-        return (Stopwatch.GetElapsedTime(start).TotalSeconds, Stopwatch.GetElapsedTime(tail).TotalMilliseconds / 1000);
+        for (var i = last; i < sample.Entries; i++)
+            index.Add(i, sample.Images[i]);
+        return (Stopwatch.GetElapsedTime(start).TotalSeconds, Stopwatch.GetElapsedTime(tail).TotalMilliseconds / (sample.Entries - last));
     }
 
-    /// <summary>Queries first; then as many removals of the oldest as insertions of new ones, all undone by order.</summary>
-    private static IndexFigures Measure(string data, string name, IVectorIndex index, (double Seconds, double InsertMs) build,
-        float[][] images, float[][] texts, float[] truth, int entries)
+    private static IndexFigures Measure(string name, IVectorIndex index, (double Seconds, double InsertMs) build, Sample sample)
     {
-        var times = new double[texts.Length];
-        var right = 0;
-        for (var i = 0; i < texts.Length; i++)
+        var (times, right, compared) = (new List<double>(), 0, 0L);
+        foreach (var (i, text) in sample.Texts.Index())
         {
             var start = Stopwatch.GetTimestamp();
-            var (_, similarity) = index.Best(texts[i]);
-            times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-            if (i >= 100 && similarity >= truth[i] - 1e-6f)
+            var (_, similarity) = index.Best(text);
+            var elapsed = Stopwatch.GetElapsedTime(start);
+            if (i < WarmUp)
+                continue;
+            times.Add(elapsed.TotalMilliseconds);
+            compared += index.Compared;
+            if (similarity >= sample.Truth[i] - 1e-6f)
                 right++;
         }
-        for (var i = 0; i < Churn; i++)
-            index.Add(entries + i, images[entries + i]);
-        var removal = Stopwatch.GetTimestamp();
-        for (var i = 0; i < Churn; i++)
-            index.Remove(entries + i);
-        var removed = Stopwatch.GetElapsedTime(removal).TotalMilliseconds / Churn;
-        return new(data, name, Percentiles.Of(times.Skip(100), 50), Percentiles.Of(times.Skip(100), 99), (double)right / (texts.Length - 100),
-            build.Seconds, build.InsertMs, removed);
+        return new(sample.Data, name, Percentiles.Of(times, 50), Percentiles.Of(times, 99), (double)right / times.Count,
+            (double)compared / times.Count, build.Seconds, build.InsertMs, RemoveMs(index, sample));
+    }
+
+    /// <summary>Of vectors that are put in for it, so that the index is the same afterwards.</summary>
+    private static double RemoveMs(IVectorIndex index, Sample sample)
+    {
+        for (var i = sample.Entries; i < sample.Images.Length; i++)
+            index.Add(i, sample.Images[i]);
+        var start = Stopwatch.GetTimestamp();
+        for (var i = sample.Entries; i < sample.Images.Length; i++)
+            index.Remove(i);
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds / Removals;
     }
 }

@@ -23,8 +23,7 @@ internal sealed class NibbleScan(int capacity, int dimension, int seed) : IVecto
     private readonly float[] _estimates = new float[capacity];
     private float _margin; // the widest of all rows seen; they hardly differ
 
-    /// <summary>Rows that the last query compared exactly.</summary>
-    public int Rescored { get; private set; }
+    public int Compared { get; private set; }
 
     public void Add(int key, float[] vector)
     {
@@ -87,12 +86,12 @@ internal sealed class NibbleScan(int capacity, int dimension, int seed) : IVecto
         var estimates = _estimates.AsSpan(0, _slots.Count);
         var first = TensorPrimitives.IndexOfMax<float>(estimates);
         var (best, at) = (TensorPrimitives.Dot(query, Row(first)), first);
-        Rescored = 1;
+        Compared = 1;
         for (var i = 0; i < estimates.Length; i++)
         {
             if (estimates[i] < best - _margin - rounding || i == first)
                 continue;
-            Rescored++;
+            Compared++;
             var similarity = TensorPrimitives.Dot(query, Row(i));
             if (similarity > best)
                 (best, at) = (similarity, i);

@@ -20,8 +20,7 @@ internal sealed class QuantisedScan(int capacity, int dimension) : IVectorIndex
     private readonly float[] _errors = new float[capacity];
     private readonly float[] _upper = new float[capacity];
 
-    /// <summary>Rows that the last query compared exactly.</summary>
-    public int Rescored { get; private set; }
+    public int Compared { get; private set; }
 
     public void Add(int key, float[] vector)
     {
@@ -75,12 +74,12 @@ internal sealed class QuantisedScan(int capacity, int dimension) : IVectorIndex
     private (int, float) Rescore(float[] query, float floor)
     {
         var (best, at) = (float.NegativeInfinity, -1);
-        Rescored = 0;
+        Compared = 0;
         for (var i = 0; i < _slots.Count; i++)
         {
             if (_upper[i] < floor)
                 continue;
-            Rescored++;
+            Compared++;
             var similarity = TensorPrimitives.Dot(query, Row(i));
             if (similarity > best)
                 (best, at) = (similarity, i);
