@@ -1,1 +1,38 @@
-Console.WriteLine("worker");
+using System.Reflection;
+using MoDM.Gateway;
+using MoDM.Gateway.Cache;
+using MoDM.Gateway.Fleet;
+using MoDM.Gateway.Forwarding;
+using MoDM.Gateway.Images;
+
+// 1. What to serve: the mixture's document and a few options. All mistakes at once, exit code 2.
+var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
+var (options, problems) = GatewayOptions.Read(args, demo, Environment.ProcessorCount);
+if (options is null)
+{
+    foreach (var problem in problems)
+        await Console.Error.WriteLineAsync(problem);
+    return 2;
+}
+
+// 2. The parts. Everything is one sealed class, built once.
+var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+builder.AddGatewayDefaults(options);
+builder.Services.AddSingleton(options).AddSingleton(options.Mixture).AddSingleton(TimeProvider.System);
+builder.Services.AddImageCache(options);
+builder.Services.AddScheduling(options);
+builder.Services.AddFleet();
+builder.Services.AddForwarding(options);
+builder.Services.AddSingleton<ImageFlow>();
+
+// 3. The routes. Errors first, so that all of them leave in OpenAI's shape.
+var app = builder.Build();
+app.UseApiErrors();
+app.UseDefaultFiles();
+app.UseStaticFiles();
+app.MapImages();
+app.MapStatus();
+app.MapOpenApi();
+
+// 4. Run until told to stop; what was accepted for the cache is written before the process ends.
+return await app.ServeAsync(options);

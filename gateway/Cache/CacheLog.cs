@@ -33,8 +33,8 @@ internal sealed class CacheLog : IDisposable
         var end = 0L;
         foreach (var (record, position) in ReadRecords(file))
         {
-            if (record[0] == Added) Decode(record) is var entry && live.TryAdd(entry.Id, entry);
-            else live.Remove(Encoding.ASCII.GetString(record.AsSpan(1)));
+            if (record[0] == Removed) live.Remove(Encoding.ASCII.GetString(record.AsSpan(1)));
+            else if (Decode(record) is var entry) live[entry.Id] = entry;
             end = position;
             log.Records++;
         }

@@ -40,12 +40,12 @@ internal sealed class ImageFlow(
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
         var decision = edited is null
             ? HitPolicy.Decide(new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity), mixture.Spec.Cache.Hits)
-            : new HitDecision(Route.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)), "an edit starts from the caller's own image");
+            : new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)), "an edit starts from the caller's own image");
 
         // 4. Fetch the image that a hit starts from; one that is gone or damaged is a miss.
         var source = edited;
-        if (decision.Route == Route.Hit && (source = writer.Read(match!.Value.Entry.Id)) is null)
-            decision = new HitDecision(Route.Miss, 0, "the cached image is gone or damaged");
+        if (decision.Route == CacheRoute.Hit && (source = writer.Read(match!.Value.Entry.Id)) is null)
+            decision = new HitDecision(CacheRoute.Miss, 0, "the cached image is gone or damaged");
         var lookUp = time.GetElapsedTime(started) - embedding;
 
         // 5. Queue.
@@ -54,7 +54,7 @@ internal sealed class ImageFlow(
         if (queue.TryEnqueue(tickets) is { } retryAfter)
             return (null, ApiError.Busy($"The queue is full. Try again in {retryAfter} s.", retryAfter));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
-        if (decision.Route == Route.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
+        if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
         return (new ImagePlan
         {
             Request = request, Decision = decision, Match = match, Source = source, IsEdit = edited is not null, PromptCut = prompt.Truncated,
@@ -149,7 +149,7 @@ internal sealed class ImageFlow(
     {
         var admission = CacheAdmission.Decide(
             new AdmissionQuestion(plan.Mode, worker.IsLarge, plan.Steps, mixture.Spec.Steps, plan.Request.GuidanceScale is not null,
-                plan.PromptCut, plan.IsEdit, plan.Decision.Route == Route.Hit ? plan.Match!.Value.Entry.Depth + 1 : 0),
+                plan.PromptCut, plan.IsEdit, plan.Decision.Route == CacheRoute.Hit ? plan.Match!.Value.Entry.Depth + 1 : 0),
             mixture.Spec.Cache.Admit);
         var byUrl = plan.Request.ResponseFormat == "url";
         var id = admission.Admit || byUrl ? ImageFiles.IdOf(answer.Image) : null;
@@ -165,7 +165,7 @@ internal sealed class ImageFlow(
 
     private CacheEntry EntryOf(ImagePlan plan, int index, WorkerSlot worker, string id, int bytes)
     {
-        var source = plan.Decision.Route == Route.Hit ? plan.Match?.Entry : null;
+        var source = plan.Decision.Route == CacheRoute.Hit ? plan.Match?.Entry : null;
         return new CacheEntry
         {
             Id = id, Bucket = plan.Bucket, Prompt = plan.Request.Prompt!, Model = worker.Model, Seed = plan.Seed + index, Steps = plan.Steps,
@@ -174,13 +174,13 @@ internal sealed class ImageFlow(
         };
     }
 
-    private ApiError Late(Route route)
+    private ApiError Late(CacheRoute route)
     {
         var retryAfter = queue.Snapshot().RetryAfterSeconds;
-        return workers.AnyReady(large: true) || route == Route.Hit && workers.AnyReady(large: false)
+        return workers.AnyReady(large: true) || route == CacheRoute.Hit && workers.AnyReady(large: false)
             ? ApiError.Busy($"No worker was free within {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.", retryAfter, "deadline_exceeded")
             : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
     }
 
-    private static string RouteName(ImagePlan plan) => plan.Decision.Route == Route.Hit ? "hit" : "miss";
+    private static string RouteName(ImagePlan plan) => plan.Decision.Route == CacheRoute.Hit ? "hit" : "miss";
 }

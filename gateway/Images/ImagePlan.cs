@@ -46,11 +46,11 @@ internal sealed record ImagePlan
     /// <summary>The explanation that every response carries.</summary>
     public ImageStory Story(params IReadOnlyList<ImagePart> images) => new()
     {
-        Route = Decision.Route == Route.Hit ? "hit" : "miss",
+        Route = Decision.Route == CacheRoute.Hit ? "hit" : "miss",
         Reason = Decision.Reason,
         Similarity = Match is { } compared ? Math.Round(compared.Similarity, 4) : null,
-        SourceImage = Decision.Route == Route.Hit ? Match?.Entry.Id : null,
-        SourcePrompt = Decision.Route == Route.Hit ? Match?.Entry.Prompt : null,
+        SourceImage = Decision.Route == CacheRoute.Hit ? Match?.Entry.Id : null,
+        SourcePrompt = Decision.Route == CacheRoute.Hit ? Match?.Entry.Prompt : null,
         Steps = Steps,
         SkippedSteps = Decision.SkipSteps,
         Images = images,

@@ -67,9 +67,9 @@ internal sealed class RequestQueue : IDisposable
     public void Leave(string workerId) => Change(s => s.Leave(workerId));
 
     /// <param name="seconds">How long the image took, when it was drawn to its end.</param>
-    public void Finished(WorkerSlot worker, double? seconds) => Change(s =>
+    public void Finished(WorkerSlot worker, double? seconds) => Change(_ =>
     {
-        s.Finished(worker);
+        worker.Release();
         if (seconds is { } took) _meanSeconds = _meanSeconds == 0 ? took : 0.9 * _meanSeconds + 0.1 * took;
     });
 
@@ -94,7 +94,7 @@ internal sealed class RequestQueue : IDisposable
     public void GiveUp(Ticket ticket) => Change(s =>
     {
         if (!s.Remove(ticket) && ticket.Turn?.Task is { IsCompletedSuccessfully: true, Result.Worker: { } worker })
-            s.Finished(worker);
+            worker.Release();
         ticket.Turn = null;
     });
 

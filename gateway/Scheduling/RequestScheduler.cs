@@ -46,8 +46,6 @@ internal sealed class RequestScheduler(int limit)
 
     public void Leave(string workerId) => _workers.Remove(workerId);
 
-    public void Finished(WorkerSlot worker) => worker.InFlight--;
-
     /// <summary>How many images go before this one, or null when it does not wait.</summary>
     public int? Ahead(Ticket ticket)
     {
@@ -78,8 +76,7 @@ internal sealed class RequestScheduler(int limit)
     private (Ticket, WorkerSlot) Start(Ticket ticket, WorkerSlot worker)
     {
         QueueOf(ticket).Remove(ticket);
-        worker.InFlight++;
-        worker.LastGiven = ++_given;
+        worker.Take(++_given);
         return (ticket, worker);
     }
 
@@ -88,5 +85,5 @@ internal sealed class RequestScheduler(int limit)
         .OrderBy(w => w.IsLarge).ThenBy(w => w.Rank).ThenBy(w => (double)w.InFlight / w.Capacity).ThenBy(w => w.LastGiven)
         .FirstOrDefault();
 
-    private SortedSet<Ticket> QueueOf(Ticket ticket) => ticket.Route == Route.Miss ? _misses : _hits;
+    private SortedSet<Ticket> QueueOf(Ticket ticket) => ticket.Route == CacheRoute.Miss ? _misses : _hits;
 }

@@ -3,9 +3,9 @@ using MoDM.Mixture;
 namespace MoDM.Gateway.Scheduling;
 
 /// <summary>One image that waits for, or is drawn by, a worker. Times are since the process started.</summary>
-internal sealed class Ticket(Route route, TimeSpan arrival, TimeSpan deadline)
+internal sealed class Ticket(CacheRoute route, TimeSpan arrival, TimeSpan deadline)
 {
-    public Route Route { get; } = route;
+    public CacheRoute Route { get; } = route;
     public TimeSpan Arrival { get; } = arrival;
 
     /// <summary>When it must have begun; later it is refused rather than drawn for nobody.</summary>
@@ -31,7 +31,13 @@ internal sealed class WorkerSlot(string id, string model, bool isLarge, int rank
     /// <summary>Place of its pool in the document: small models are listed best quality first.</summary>
     public int Rank { get; } = rank;
     public int Capacity { get; } = capacity;
-    public int InFlight { get; set; }
-    public long LastGiven { get; set; }
+    public int InFlight { get; private set; }
+
+    /// <summary>Counts assignments, so that the longest idle can be found without a clock.</summary>
+    public long LastGiven { get; private set; }
     public bool Free => InFlight < Capacity;
+
+    public void Take(long turn) => (InFlight, LastGiven) = (InFlight + 1, turn);
+
+    public void Release() => InFlight--;
 }

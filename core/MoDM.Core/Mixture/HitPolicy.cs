@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace MoDM.Mixture;
 
-public enum Route { Miss, Hit }
+public enum CacheRoute { Miss, Hit }
 
 public enum CacheMode { Auto, Bypass, Refresh }
 
@@ -13,7 +13,7 @@ public enum CacheMode { Auto, Bypass, Refresh }
 public readonly record struct HitQuestion(CacheMode Mode, int Steps, bool PromptCut, double? Similarity);
 
 /// <param name="SkipSteps">k: the steps that the cached image stands in for; 0 for a miss.</param>
-public readonly record struct HitDecision(Route Route, int SkipSteps, string Reason);
+public readonly record struct HitDecision(CacheRoute Route, int SkipSteps, string Reason);
 
 /// <summary>Hit or miss, and from which step: arXiv 2503.11972, section 4 (cache-hit-aware k).</summary>
 public static class HitPolicy
@@ -36,11 +36,11 @@ public static class HitPolicy
         var skip = StepPlan.Skip(question.Steps, best.Skip);
         return skip == 0
             ? Miss(Say($"{best.Skip:0.###} of {question.Steps} steps is less than one step to skip"))
-            : new HitDecision(Route.Hit, skip, Say(
+            : new HitDecision(CacheRoute.Hit, skip, Say(
                 $"a cached image has similarity {similarity:0.000}, at least {best.Similarity:0.000}: {skip} of {question.Steps} steps are skipped"));
     }
 
-    private static HitDecision Miss(string reason) => new(Route.Miss, 0, reason);
+    private static HitDecision Miss(string reason) => new(CacheRoute.Miss, 0, reason);
 
     private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

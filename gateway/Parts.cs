@@ -1,0 +1,96 @@
+using System.Net;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using MoDM.Api;
+using MoDM.Gateway.Cache;
+using MoDM.Gateway.Fleet;
+using MoDM.Gateway.Forwarding;
+using MoDM.Gateway.Images;
+using MoDM.Gateway.Scheduling;
+using MoDM.Onnx;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace MoDM.Gateway;
+
+/// <summary>How the parts on the map in Program.cs are put together.</summary>
+internal static class Parts
+{
+    private const int RefusedConfiguration = 2;
+
+    public static void AddGatewayDefaults(this WebApplicationBuilder builder, GatewayOptions options)
+    {
+        builder.WebHost.UseUrls(options.Urls);
+        builder.WebHost.ConfigureKestrel(k => k.Limits.MaxRequestBodySize = RequestBody.MaxForm);
+        builder.Logging.SetMinimumLevel(LogLevel.Information)
+            .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning)
+            .AddSimpleConsole(c => (c.SingleLine, c.TimestampFormat) = (true, "HH:mm:ss "));
+        builder.Services.AddOpenApi(o => o.AddDocumentTransformer((document, _, _) =>
+        {
+            document.Info = new() { Title = "MoDM gateway", Version = "v1", Description = "The OpenAI Images API, served by a mixture of diffusion models." };
+            return Task.CompletedTask;
+        }));
+        builder.Services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
+    }
+
+    public static void AddImageCache(this IServiceCollection services, GatewayOptions options)
+    {
+        services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
+        services.AddSingleton(s => ImageCache.Open(options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<ILogger<ImageCache>>()));
+        services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
+    }
+
+    public static void AddScheduling(this IServiceCollection services, GatewayOptions options) =>
+        services.AddSingleton(s => new RequestQueue(options.QueueLimit, s.GetRequiredService<TimeProvider>()));
+
+    public static void AddFleet(this IServiceCollection services)
+    {
+        services.AddSingleton(s => s.GetRequiredService<GatewayOptions>().Mixture.Spec);
+        services.AddSingleton<WorkerRegistry>().AddHostedService(s => s.GetRequiredService<WorkerRegistry>());
+        services.AddHostedService<LocalFleet>();
+    }
+
+    public static void AddForwarding(this IServiceCollection services, GatewayOptions options)
+    {
+        services.AddHttpForwarder();
+        services.AddSingleton(_ => new HttpMessageInvoker(new SocketsHttpHandler
+        {
+            UseProxy = false, AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+        }));
+        services.AddSingleton(s => new WorkerForwarder(
+            s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>(), ImageFlow.SilenceFor(options.Mixture)));
+    }
+
+    /// <returns>The exit code: 2 for a configuration that cannot work, with the reason on stderr.</returns>
+    public static async Task<int> ServeAsync(this WebApplication app, GatewayOptions options)
+    {
+        try
+        {
+            // Opened here rather than by the first request, so that what is wrong with them stops the start.
+            app.Services.GetRequiredService<ClipEmbedder>();
+            app.Services.GetRequiredService<ImageCache>();
+            await app.StartAsync();
+        }
+        catch (Exception e) when (e is ModelException or IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync(e is IOException
+                ? $"{e.Message} (the cache folder is {options.CacheFolder}; another gateway may use it: name one with --cache, or another address with --urls)"
+                : e.Message);
+            return RefusedConfiguration;
+        }
+        if (options.ExitWithStdin) StopWithStdin(app.Lifetime);
+        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        Console.WriteLine($"modm-gateway listening on {address}");
+        await app.WaitForShutdownAsync();
+        await app.DisposeAsync();
+        return Environment.ExitCode;
+    }
+
+    /// <summary>Whoever started this process holds its stdin open; when that one dies, so does this.</summary>
+    private static void StopWithStdin(IHostApplicationLifetime lifetime) => new Thread(() =>
+    {
+        while (Console.In.Read() >= 0) { }
+        lifetime.StopApplication();
+    })
+    { IsBackground = true }.Start();
+}

@@ -1,0 +1,53 @@
+using CsCheck;
+using MoDM.Mixture;
+
+namespace MoDM.Core.Tests;
+
+public class HitPolicyTests
+{
+    /// <summary>The paper's table for T = 50.</summary>
+    private static readonly HitThreshold[] Paper = [new(0.25, 0.1), new(0.27, 0.2), new(0.28, 0.3), new(0.29, 0.5), new(0.30, 0.6)];
+
+    [Theory]
+    [InlineData(0.249, CacheRoute.Miss, 0)]
+    [InlineData(0.25, CacheRoute.Hit, 5)]
+    [InlineData(0.275, CacheRoute.Hit, 10)]
+    [InlineData(0.28, CacheRoute.Hit, 15)]
+    [InlineData(0.295, CacheRoute.Hit, 25)]
+    [InlineData(0.9, CacheRoute.Hit, 30)]
+    public void The_papers_table_gives_the_papers_k(double similarity, CacheRoute route, int skip)
+    {
+        var decision = HitPolicy.Decide(new HitQuestion(CacheMode.Auto, 50, false, similarity), Paper);
+
+        Assert.Equal((route, skip), (decision.Route, decision.SkipSteps));
+    }
+
+    [Theory]
+    [InlineData(CacheMode.Bypass, false, "bypass")]
+    [InlineData(CacheMode.Refresh, false, "refresh")]
+    [InlineData(CacheMode.Auto, true, "longer than the embedder reads")] // Complaint 34.
+    public void A_request_or_a_cut_prompt_can_rule_the_cache_out(CacheMode mode, bool cut, string reason)
+    {
+        var decision = HitPolicy.Decide(new HitQuestion(mode, 50, cut, 0.99), Paper);
+
+        Assert.Equal(CacheRoute.Miss, decision.Route);
+        Assert.Contains(reason, decision.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_decision_leaves_a_step_to_run_and_says_why() =>
+        Gen.Select(Gen.Int[1, 1000], Gen.Double[-1, 1]).Sample((steps, similarity) =>
+        {
+            var decision = HitPolicy.Decide(new HitQuestion(CacheMode.Auto, steps, false, similarity), Paper);
+            return decision.Reason.Length > 0 && decision.SkipSteps < steps
+                && decision.SkipSteps > 0 == (decision.Route == CacheRoute.Hit);
+        });
+
+    [Fact]
+    public void Closer_never_skips_less() =>
+        Gen.Select(Gen.Int[1, 200], Gen.Double[0, 1], Gen.Double[0, 1]).Sample((steps, a, b) =>
+            Skip(steps, Math.Min(a, b)) <= Skip(steps, Math.Max(a, b)));
+
+    private static int Skip(int steps, double similarity) =>
+        HitPolicy.Decide(new HitQuestion(CacheMode.Auto, steps, false, similarity), Paper).SkipSteps;
+}

@@ -1,0 +1,109 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MoDM.Mixture;
+
+namespace MoDM.Core.Tests;
+
+public class MixtureReaderTests
+{
+    private const string Good = """
+        {"apiVersion": "modm.dev/v1alpha1", "kind": "ModelMixture", "metadata": {"name": "postcards"},
+         "spec": {"modality": "Image", "steps": 50,
+           "large": {"model": {"path": "/models/big"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 4}},
+           "small": [{"name": "little", "model": {"path": "/models/little"}, "replicas": {"min": 0, "max": 8}}],
+           "gpuBudget": 4,
+           "cache": {"capacity": 1000, "admit": "Large", "embedder": {"path": "/models/clip"},
+                     "hits": [{"similarity": 0.25, "skip": 0.1}, {"similarity": 0.3, "skip": 0.6}], "store": {"embedded": {}}},
+           "slo": {"latency": "30s"}}}
+        """;
+
+    [Fact]
+    public void A_whole_document_is_read_with_its_values()
+    {
+        var (mixture, problems) = Read(_ => { });
+
+        Assert.Empty(problems);
+        Assert.Equal("postcards", mixture!.Name);
+        Assert.Equal("big", mixture.Spec.Large.Name);
+        Assert.Equal((1, 4, 3.0), (mixture.Spec.Large.MinReplicas, mixture.Spec.Large.MaxReplicas, mixture.Spec.Large.GuidanceScale));
+        Assert.Equal("little", Assert.Single(mixture.Spec.Small).Name);
+        Assert.Equal(CacheAdmit.Large, mixture.Spec.Cache.Admit);
+        Assert.Equal([new HitThreshold(0.25, 0.1), new HitThreshold(0.3, 0.6)], mixture.Spec.Cache.Hits);
+        Assert.Equal(TimeSpan.FromSeconds(30), mixture.Spec.Slo.Latency);
+    }
+
+    [Fact]
+    public void All_mistakes_are_named_at_once_with_path_value_and_remedy()
+    {
+        var (mixture, problems) = Read(d =>
+        {
+            d["kind"] = "Mixture";
+            d["spec"]!["steps"] = 0;
+            d["spec"]!["stepz"] = 50;
+            d["spec"]!["large"]!["replicas"]!["max"] = "four";
+            d["spec"]!["small"]![0]!["name"] = "Not A Name";
+            d["spec"]!["cache"]!["hits"]![1]!["skip"] = 0.05;
+            d["spec"]!["slo"]!["latency"] = "30";
+            d["spec"]!.AsObject().Remove("gpuBudget");
+        });
+
+        Assert.Null(mixture);
+        var texts = problems.Select(p => p.ToString()).ToList();
+        Assert.Contains(texts, t => t.StartsWith("kind: is \"Mixture\"; ModelMixture", StringComparison.Ordinal));
+        Assert.Contains("spec.steps: is 0; a whole number from 1 to 1000 belongs here.", texts);
+        Assert.Contains(texts, t => t.StartsWith("spec.stepz: is not a field here; there are modality, steps", StringComparison.Ordinal));
+        Assert.Contains(texts, t => t.StartsWith("spec.large.replicas.max: is \"four\"", StringComparison.Ordinal));
+        Assert.Contains(texts, t => t.StartsWith("spec.small[0].name: is \"Not A Name\"", StringComparison.Ordinal));
+        Assert.Contains(texts, t => t.StartsWith("spec.cache.hits[1]: (similarity 0.3, skip 0.05) must lie above", StringComparison.Ordinal));
+        Assert.Contains(texts, t => t.StartsWith("spec.slo.latency: is \"30\"; a duration", StringComparison.Ordinal));
+        Assert.Contains(texts, t => t.StartsWith("spec.gpuBudget: is missing", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("{}", "apiVersion")]
+    [InlineData("[]", "document")]
+    [InlineData("""{"spec": 3}""", "spec")]
+    [InlineData("""{"spec": {"small": [7]}}""", "spec.small[0]")]
+    public void A_document_of_the_wrong_shape_is_refused_where_it_is_wrong(string json, string path)
+    {
+        var (mixture, problems) = MixtureReader.Read(JsonDocument.Parse(json).RootElement);
+
+        Assert.Null(mixture);
+        Assert.Contains(problems, p => p.Path == path);
+    }
+
+    [Fact]
+    public void What_this_version_cannot_honour_is_refused_rather_than_ignored()
+    {
+        // Complaint 18.
+        var (_, problems) = Read(d =>
+        {
+            d["spec"]!["modality"] = "Story";
+            d["spec"]!["cache"]!["store"] = new JsonObject { ["shared"] = new JsonObject() };
+        });
+
+        Assert.Contains(problems, p => p.Path == "spec.modality");
+        Assert.Contains(problems, p => p.Path == "spec.cache.store.shared");
+    }
+
+    [Fact]
+    public void Replicas_that_the_budget_cannot_hold_are_refused()
+    {
+        var (_, problems) = Read(d =>
+        {
+            d["spec"]!["gpuBudget"] = 2;
+            d["spec"]!["small"]![0]!["replicas"]!["min"] = 2;
+            d["spec"]!["small"]![0]!["replicas"]!["max"] = 1;
+        });
+
+        Assert.Contains(problems, p => p.Path == "spec.gpuBudget" && p.Message.Contains("need 3", StringComparison.Ordinal));
+        Assert.Contains(problems, p => p.Path == "spec.small[0].replicas.max");
+    }
+
+    private static (ModelMixture?, IReadOnlyList<MixtureProblem>) Read(Action<JsonNode> change)
+    {
+        var document = JsonNode.Parse(Good)!;
+        change(document);
+        return MixtureReader.Read(JsonSerializer.SerializeToElement(document));
+    }
+}

@@ -1,0 +1,181 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using MoDM.Api;
+using MoDM.Onnx;
+
+namespace MoDM.Fakes;
+
+/// <summary>
+/// A worker on the wire without a model: it holds to the worker's HTTP contract and draws a plain picture whose colour
+/// comes from the prompt. Tests set how fast, how busy and how mortal it is.
+/// </summary>
+public sealed class FakeWorker : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Lock _lock = new();
+    private readonly List<FakeJob> _jobs = [];
+    private int _inFlight;
+
+    private FakeWorker(string model)
+    {
+        Model = model;
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(k => k.Limits.MaxRequestBodySize = 64 << 20);
+        _app = builder.Build();
+        _app.MapGet("/readyz", () => Ready
+            ? Results.Json(Status("ready"), ApiJson.Default.WorkerStatus)
+            : Results.Json(Status("loading"), ApiJson.Default.WorkerStatus, statusCode: 503));
+        _app.MapPost("/v1/images/generations", async context =>
+            await AnswerAsync(context, (await JsonSerializer.DeserializeAsync(context.Request.Body, ApiJson.Default.ImageRequest))!, null));
+        _app.MapPost("/v1/images/edits", async context =>
+        {
+            var form = await context.Request.ReadFormAsync();
+            var (request, error) = ImageRequestReader.ReadForm(form.Select(f => KeyValuePair.Create(f.Key, f.Value.ToString())), ImageRequestReader.GatewayOnly);
+            if (request is null) throw new InvalidOperationException(error!.Message);
+            using var bytes = new MemoryStream();
+            await form.Files["image"]!.CopyToAsync(bytes);
+            await AnswerAsync(context, request, bytes.ToArray());
+        });
+    }
+
+    public string Model { get; }
+    public Uri Address { get; private set; } = null!;
+    public int Capacity { get; init; } = 1;
+
+    public bool Ready { get; set; } = true;
+    public TimeSpan StepTime { get; set; } = TimeSpan.Zero;
+
+    /// <summary>Before the response's headers.</summary>
+    public TimeSpan Silence { get; set; } = TimeSpan.Zero;
+
+    /// <summary>The connection is cut after this many steps.</summary>
+    public int? DiesAtStep { get; set; }
+
+    /// <summary>Answers the next so many requests with 503 and x-modm-busy.</summary>
+    public int BusyAnswers { get; set; }
+
+    /// <summary>Answers with this error instead of an image.</summary>
+    public ApiError? Error { get; set; }
+
+    public IReadOnlyList<FakeJob> Jobs
+    {
+        get { lock (_lock) return [.. _jobs]; }
+    }
+
+    public static async Task<FakeWorker> StartAsync(string model, int capacity = 1)
+    {
+        var worker = new FakeWorker(model) { Capacity = capacity };
+        await worker._app.StartAsync();
+        worker.Address = new Uri(worker._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        return worker;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var now = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+        await _app.StopAsync(now.Token);
+        await _app.DisposeAsync();
+    }
+
+    private WorkerStatus Status(string phase) =>
+        new() { Phase = phase, Model = Model, Capacity = Capacity, Sizes = ["128x128"], LoadSeconds = 0.1 };
+
+    private async Task AnswerAsync(HttpContext context, ImageRequest request, byte[]? source)
+    {
+        var job = new FakeJob(request, source);
+        if (Interlocked.Increment(ref _inFlight) > Capacity || BusyAnswers-- > 0)
+        {
+            Interlocked.Decrement(ref _inFlight);
+            context.Response.Headers["x-modm-busy"] = "true";
+            context.Response.StatusCode = 503;
+            return;
+        }
+        lock (_lock) _jobs.Add(job);
+        try
+        {
+            await DrawAsync(context, request, job);
+        }
+        catch (OperationCanceledException)
+        {
+            job.Cancelled = true;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inFlight);
+        }
+    }
+
+    private async Task DrawAsync(HttpContext context, ImageRequest request, FakeJob job)
+    {
+        var gone = context.RequestAborted;
+        if (Error is { } error)
+        {
+            context.Response.StatusCode = error.Status;
+            await context.Response.WriteAsJsonAsync(new ApiErrorBody(error), ApiJson.Default.ApiErrorBody, cancellationToken: gone);
+            return;
+        }
+        await Task.Delay(Silence, gone);
+        context.Response.ContentType = "text/event-stream";
+        var steps = request.NumInferenceSteps ?? 50;
+        for (var step = (request.SkipSteps ?? 0) + 1; step <= steps; step++)
+        {
+            if (StepTime > TimeSpan.Zero) await Task.Delay(StepTime, gone);
+            gone.ThrowIfCancellationRequested();
+            if (DiesAtStep == step)
+            {
+                context.Abort();
+                return;
+            }
+            job.StepsDone = step;
+            await SendAsync(context, new ImageEvent { Type = ImageEvents.Progress, Step = step, Steps = steps });
+        }
+        var png = Picture(request, job.Source).Encode(ImageEncoding.Png);
+        await SendAsync(context, new ImageEvent
+        {
+            Type = job.Source is null ? ImageEvents.CompletedGeneration : ImageEvents.CompletedEdit,
+            B64Json = Convert.ToBase64String(png),
+            Seed = request.Seed,
+            Modm = new ImageStory
+            {
+                Images = [new ImagePart { Seed = request.Seed!.Value, Model = Model, Steps = steps, SkippedSteps = request.SkipSteps ?? 0, GenerationMs = 1, InferenceMs = 1 }],
+            },
+        });
+    }
+
+    private static async Task SendAsync(HttpContext context, ImageEvent e)
+    {
+        await context.Response.WriteAsync($"event: {e.Type}\ndata: {JsonSerializer.Serialize(e, ApiJson.Default.ImageEvent)}\n\n", context.RequestAborted);
+        await context.Response.Body.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>128 x 128, one colour by the prompt's first colour word, a corner by the seed so that no two are equal.</summary>
+    private static RgbImage Picture(ImageRequest request, byte[]? source)
+    {
+        var pixels = new byte[128 * 128 * 3];
+        var (r, g, b) = request.Prompt! switch
+        {
+            var p when p.Contains("red", StringComparison.Ordinal) => (200, 30, 30),
+            var p when p.Contains("green", StringComparison.Ordinal) => (30, 160, 30),
+            _ => (40, 60, 200),
+        };
+        for (var i = 0; i < pixels.Length; i += 3)
+            (pixels[i], pixels[i + 1], pixels[i + 2]) = ((byte)r, (byte)g, (byte)b);
+        BitConverter.TryWriteBytes(pixels, request.Seed ?? 0);
+        if (source is not null) source.AsSpan(^16..).CopyTo(pixels.AsSpan(64));
+        return new RgbImage(128, 128, pixels);
+    }
+}
+
+/// <summary>What a fake worker was asked to draw, and how far it came.</summary>
+public sealed record FakeJob(ImageRequest Request, byte[]? Source)
+{
+    public int StepsDone { get; set; }
+    public bool Cancelled { get; set; }
+}
