@@ -18,5 +18,5 @@ internal sealed record Answer(string? Error, byte[] Png, Api.ImageStory? Story, 
 
     public bool IsHit => Story?.Route == "hit";
 
-    public Api.ImagePart? Part => Story?.Images.FirstOrDefault();
+    public Api.ImagePart? Part => Story?.Images is [var first, ..] ? first : null;
 }

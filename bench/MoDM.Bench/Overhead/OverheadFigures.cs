@@ -32,7 +32,7 @@ internal sealed record OverheadFigures(
 
         public static Measured? Of(Outcome outcome) =>
             outcome.Answer.Part is { GenerationMs: { } generation, InferenceMs: > 0 and var inference, QueueMs: var queue, Model: var model }
-                ? new(model, outcome.LatencyMs, Timing(outcome, "embed"), Timing(outcome, "lookup"), queue ?? 0, generation, inference.Value)
+                ? new(model, outcome.LatencyMs, Timing(outcome, "embed"), Timing(outcome, "lookup"), queue ?? 0, generation, inference)
                 : null;
 
         private static double Timing(Outcome outcome, string name) => outcome.Answer.Timing.GetValueOrDefault(name);
