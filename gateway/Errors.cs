@@ -16,6 +16,11 @@ internal static partial class Errors
         await context.Response.WriteAsJsonAsync(new ApiErrorBody(error), ApiJson.Default.ApiErrorBody, cancellationToken: context.RequestAborted);
     }
 
+    public static ApiError WrongContentType(HttpRequest request) => new(415,
+        $"The content type is {(string.IsNullOrEmpty(request.ContentType) ? "missing" : request.ContentType)}; "
+        + "send application/json to /v1/images/generations, multipart/form-data to /v1/images/edits.",
+        "invalid_request_error", null, "unsupported_media_type");
+
     public static void UseApiErrors(this WebApplication app)
     {
         app.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandler = OnExceptionAsync, SuppressDiagnosticsCallback = _ => true });
@@ -39,6 +44,7 @@ internal static partial class Errors
     private static ApiError OfStatus(HttpContext context) => context.Response.StatusCode switch
     {
         404 => ApiError.NotFound($"There is nothing at {context.Request.Method} {context.Request.Path}. See /openapi/v1.json.", null, "not_found"),
+        415 => WrongContentType(context.Request),
         405 => new ApiError(405, $"{context.Request.Path} does not take {context.Request.Method}.", "invalid_request_error", null, "method_not_allowed"),
         var status => new ApiError(status, $"The request was refused with status {status}.", "invalid_request_error", null, "bad_request"),
     };

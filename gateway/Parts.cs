@@ -29,7 +29,12 @@ internal static class Parts
             document.Info = new() { Title = "MoDM gateway", Version = "v1", Description = "The OpenAI Images API, served by a mixture of diffusion models." };
             return Task.CompletedTask;
         }));
-        builder.Services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
+        builder.Services.ConfigureHttpJsonOptions(o =>
+        {
+            // For the OpenAPI document: the names on the wire.
+            o.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+            o.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default);
+        });
     }
 
     public static void AddImageCache(this IServiceCollection services, GatewayOptions options)

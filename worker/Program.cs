@@ -1,1 +1,56 @@
-Console.WriteLine("worker");
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using MoDM.Onnx;
+using MoDM.Worker;
+using MoDM.Worker.Pipelines;
+using Prometheus;
+
+// 1. The command line and the folder, before anything listens: what is wrong with them, all at once, and exit code 2.
+var (options, problems) = WorkerOptions.Parse(args, Environment.ProcessorCount, OnnxModel.HasCuda);
+if (options is null)
+    return Refuse([.. problems, WorkerOptions.Usage]);
+ModelFolder folder;
+try
+{
+    folder = ModelFolder.Read(options.Model);
+}
+catch (ModelException e)
+{
+    return Refuse([e.Message]);
+}
+if (options.ExitWithStdin)
+    ParentWatch.Start();
+
+// 2. Services. A drain may take as long as the longest generation (complaint row 6).
+var builder = WebApplication.CreateSlimBuilder();
+builder.Logging.ClearProviders().AddConsole(c => c.LogToStandardErrorThreshold = LogLevel.Trace).SetMinimumLevel(LogLevel.Warning);
+builder.WebHost.UseUrls(options.Url).ConfigureKestrel(k => k.AddServerHeader = false);
+builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromMinutes(10));
+var registry = Metrics.NewCustomRegistry();
+builder.Services.AddSingleton(options)
+    .AddSingleton(folder)
+    .AddSingleton(TimeProvider.System)
+    .AddSingleton(new WorkerMetrics(registry, options.Name))
+    .AddSingleton(s => new JobLoop(options.MaxBatch, s.GetRequiredService<WorkerMetrics>()))
+    .AddSingleton<ModelLoading>()
+    .AddHostedService(s => s.GetRequiredService<ModelLoading>());
+
+// 3. Pipeline: errors in OpenAI's shape around everything, then the routes.
+var app = builder.Build();
+app.UseApiErrors();
+app.MapProbes();
+app.MapMetrics("/metrics", registry);
+app.MapImages();
+
+await app.StartAsync();
+var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+Console.WriteLine($"modm-worker listening on {address}");
+await app.WaitForShutdownAsync();
+return app.Services.GetRequiredService<ModelLoading>().Failure is { } failure ? Refuse([failure]) : 0;
+
+static int Refuse(IEnumerable<string> lines)
+{
+    foreach (var line in lines)
+        Console.Error.WriteLine(line);
+    return 2;
+}

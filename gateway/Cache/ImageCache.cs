@@ -101,9 +101,10 @@ internal sealed partial class ImageCache : IDisposable
 
     private void Remember(CacheEntry entry)
     {
-        _entries[entry.Id] = entry;
-        _byId[entry.Id] = entry;
         _index.Add(entry.Bucket, entry.Id, entry.Vector);
+        var slim = entry with { Vector = [] }; // The index holds the only copy.
+        _entries[entry.Id] = slim;
+        _byId[entry.Id] = slim;
         Interlocked.Add(ref _bytes, entry.Bytes);
     }
 
@@ -127,9 +128,12 @@ internal sealed partial class ImageCache : IDisposable
         if (evicted.Count + alreadyLost.Count > 0) _log.Append([], [.. alreadyLost, .. evicted]);
         foreach (var id in evicted)
             Files.Delete(id);
-        if (_log.Records > 2 * _entries.Count + RecordsBeforeCompaction) _log.Compact(_entries.Values);
+        if (_log.Records > 2 * _entries.Count + RecordsBeforeCompaction) Compact();
         return evicted.Count;
     }
+
+    private void Compact() =>
+        _log.Compact([.. _entries.Values.Select(e => e with { Vector = _index.VectorOf(e.Bucket, e.Id) })]);
 
     private static partial class Log
     {

@@ -1,35 +1,69 @@
-using System.Numerics.Tensors;
-
 namespace MoDM.Gateway.Cache;
 
+/// <summary>
+/// The cached images' embeddings, one scan a bucket: only entries of an equal bucket are ever compared (complaint 14).
+/// Safe for concurrent use; searches run side by side.
+/// </summary>
 internal sealed class VectorIndex : IDisposable
 {
-    private readonly Lock _lock = new();
-    private readonly Dictionary<string, Dictionary<string, float[]>> _buckets = [];
+    private readonly ReaderWriterLockSlim _lock = new();
+    private readonly Dictionary<string, VectorScan> _buckets = [];
 
-    public void Add(string bucket, string id, float[] vector)
+    public void Add(string bucket, string id, ReadOnlySpan<float> vector)
     {
-        lock (_lock)
+        _lock.EnterWriteLock();
+        try
         {
-            if (!_buckets.TryGetValue(bucket, out var b)) _buckets[bucket] = b = [];
-            b[id] = vector;
+            if (!_buckets.TryGetValue(bucket, out var scan)) _buckets[bucket] = scan = new VectorScan(vector.Length, exact: !NibbleDot.IsSupported);
+            scan.Add(id, vector);
+        }
+        finally
+        {
+            _lock.ExitWriteLock();
         }
     }
 
     public void Remove(string bucket, string id)
     {
-        lock (_lock) if (_buckets.TryGetValue(bucket, out var b)) b.Remove(id);
-    }
-
-    public (string Id, double Similarity)? Find(string bucket, float[] vector)
-    {
-        lock (_lock)
+        _lock.EnterWriteLock();
+        try
         {
-            if (!_buckets.TryGetValue(bucket, out var b) || b.Count == 0) return null;
-            var best = b.MaxBy(e => TensorPrimitives.Dot(e.Value, vector));
-            return (best.Key, TensorPrimitives.Dot(best.Value, vector));
+            if (!_buckets.TryGetValue(bucket, out var scan)) return;
+            scan.Remove(id);
+            if (scan.Count == 0) _buckets.Remove(bucket);
+        }
+        finally
+        {
+            _lock.ExitWriteLock();
         }
     }
 
-    public void Dispose() { }
+    public (string Id, float Similarity)? Find(string bucket, ReadOnlySpan<float> vector)
+    {
+        _lock.EnterReadLock();
+        try
+        {
+            return _buckets.TryGetValue(bucket, out var scan) ? scan.Best(vector) : null;
+        }
+        finally
+        {
+            _lock.ExitReadLock();
+        }
+    }
+
+    /// <summary>A copy of a stored vector; empty when there is none.</summary>
+    public float[] VectorOf(string bucket, string id)
+    {
+        _lock.EnterReadLock();
+        try
+        {
+            return _buckets.TryGetValue(bucket, out var scan) ? scan.VectorOf(id).ToArray() : [];
+        }
+        finally
+        {
+            _lock.ExitReadLock();
+        }
+    }
+
+    public void Dispose() => _lock.Dispose();
 }

@@ -17,7 +17,7 @@ internal static class RequestBody
     public static async Task<(ImageRequest? Request, ApiError? Error)> ReadGenerationAsync(HttpRequest request, CancellationToken cancel)
     {
         if (!request.HasJsonContentType())
-            return (null, WrongType(request, "application/json"));
+            return (null, Errors.WrongContentType(request));
         if (request.ContentLength > MaxJson) return (null, TooLarge(MaxJson));
         using var body = new MemoryStream();
         var buffer = new byte[16 << 10];
@@ -33,7 +33,7 @@ internal static class RequestBody
     public static async Task<(ImageRequest? Request, byte[]? Picture, ApiError? Error)> ReadEditAsync(HttpRequest request, CancellationToken cancel)
     {
         if (!request.HasFormContentType)
-            return (null, null, WrongType(request, "multipart/form-data"));
+            return (null, null, Errors.WrongContentType(request));
         if (request.ContentLength > MaxForm) return (null, null, TooLarge(MaxForm));
         IFormCollection form;
         try
@@ -66,8 +66,4 @@ internal static class RequestBody
     }
 
     private static ApiError TooLarge(int limit) => ApiError.TooLarge($"The body is larger than {limit >> 10} KiB.");
-
-    private static ApiError WrongType(HttpRequest request, string right) => new(415,
-        $"The content type is {(string.IsNullOrEmpty(request.ContentType) ? "missing" : request.ContentType)}; send {right}.",
-        "invalid_request_error", null, "unsupported_media_type");
 }

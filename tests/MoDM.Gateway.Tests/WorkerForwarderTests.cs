@@ -1,0 +1,67 @@
+using Microsoft.Extensions.DependencyInjection;
+using MoDM.Api;
+using MoDM.Fakes;
+using MoDM.Gateway.Forwarding;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace MoDM.Gateway.Tests;
+
+public sealed class WorkerForwarderTests : IDisposable
+{
+    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler());
+    private readonly ServiceProvider _services = new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider();
+
+    public void Dispose()
+    {
+        _http.Dispose();
+        _services.Dispose();
+    }
+
+    [Theory]
+    [InlineData(10, WorkerOutcome.Completed)] // Complaint 12: silent for long, within what the mixture allows.
+    [InlineData(0.5, WorkerOutcome.Silent)]
+    internal async Task Silence_is_allowed_for_as_long_as_the_mixture_says(double patience, WorkerOutcome outcome)
+    {
+        await using var worker = await FakeWorker.StartAsync("m");
+        worker.Silence = TimeSpan.FromSeconds(2);
+
+        Assert.Equal(outcome, (await DrawAsync(worker, patience)).Outcome);
+    }
+
+    [Fact]
+    public async Task Steps_that_keep_coming_are_not_silence_however_long_it_takes()
+    {
+        await using var worker = await FakeWorker.StartAsync("m");
+        worker.StepTime = TimeSpan.FromMilliseconds(60);
+
+        Assert.Equal(WorkerOutcome.Completed, (await DrawAsync(worker, 1)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_refused_connection_is_a_lost_worker()
+    {
+        var worker = await FakeWorker.StartAsync("m");
+        await worker.DisposeAsync();
+
+        Assert.Equal(WorkerOutcome.Lost, (await DrawAsync(worker, 10)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_picture_travels_as_a_form_with_every_field()
+    {
+        await using var worker = await FakeWorker.StartAsync("m");
+        var request = new ImageRequest { Prompt = "a red kite, \"quoted\"\r\n--", Seed = 3, NumInferenceSteps = 50, SkipSteps = 15, GuidanceScale = 2.5, Stream = true, N = 1 };
+
+        var answer = await Forwarder(10).DrawAsync(worker.Address, new WorkerJob(request, [.. Enumerable.Range(0, 256).Select(i => (byte)i)]), _ => default, TestContext.Current.CancellationToken);
+
+        Assert.Equal(WorkerOutcome.Completed, answer.Outcome);
+        Assert.Equal(request, worker.Jobs.Single().Request);
+        Assert.Equal(256, worker.Jobs.Single().Source!.Length);
+    }
+
+    private WorkerForwarder Forwarder(double patience) =>
+        new(_services.GetRequiredService<IHttpForwarder>(), _http, TimeSpan.FromSeconds(patience));
+
+    private Task<WorkerAnswer> DrawAsync(FakeWorker worker, double patience) => Forwarder(patience).DrawAsync(worker.Address,
+        new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true }, null), _ => default, TestContext.Current.CancellationToken);
+}

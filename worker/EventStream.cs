@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Threading.Channels;
+using MoDM.Api;
+using MoDM.Onnx;
+
+namespace MoDM.Worker;
+
+/// <summary>
+/// A request's server-sent events: progress after every step, previews, each image when it is finished. The drawing
+/// thread only posts; encoding and writing happen on the request's side.
+/// </summary>
+internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
+{
+    private readonly record struct Posted(int Index, int Step, RgbImage? Preview, Task<Pipelines.DrawnImage>? Done);
+
+    private readonly Channel<Posted> channel = Channel.CreateUnbounded<Posted>(new() { SingleReader = true });
+    private readonly int[] previews = new int[plan.Count];
+
+    /// <summary>From the drawing thread, after a step.</summary>
+    public void Post(int index, int step, RgbImage? preview) => channel.Writer.TryWrite(new(index, step, preview, null));
+
+    public async Task WriteAsync(HttpContext context, IReadOnlyList<Job> jobs, long created)
+    {
+        context.Response.ContentType = "text/event-stream";
+        context.Response.Headers.CacheControl = "no-store";
+        await context.Response.Body.FlushAsync(context.RequestAborted);
+        for (var i = 0; i < jobs.Count; i++)
+            _ = Follow(i, jobs[i].Done);
+        var open = jobs.Count;
+        await foreach (var posted in channel.Reader.ReadAllAsync(context.RequestAborted))
+        {
+            if (posted.Done is null)
+            {
+                await Write(context, Progress(posted));
+                if (posted.Preview is not null)
+                    await Write(context, Partial(posted, created));
+                continue;
+            }
+            if (posted.Done.IsFaulted)
+            {
+                await WriteError(context, posted.Done.Exception.InnerException!);
+                return;
+            }
+            if (posted.Done.IsCanceled)
+                return;
+            await Write(context, Completed(posted.Index, posted.Done.Result, created));
+            if (--open == 0)
+                return;
+        }
+    }
+
+    public void Dispose() => channel.Writer.TryComplete();
+
+    // Posted after all of the image's own steps, so events stay in order.
+    private async Task Follow(int index, Task<Pipelines.DrawnImage> done)
+    {
+        await ((Task)done).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        channel.Writer.TryWrite(new(index, 0, null, done));
+    }
+
+    private ImageEvent Progress(Posted posted) => new()
+    {
+        Type = ImageEvents.Progress,
+        Index = posted.Index,
+        Step = posted.Step,
+        Steps = plan.Steps,
+    };
+
+    private ImageEvent Partial(Posted posted, long created) => new()
+    {
+        Type = edit ? ImageEvents.PartialEdit : ImageEvents.PartialGeneration,
+        Index = posted.Index,
+        B64Json = plan.Encode(posted.Preview!),
+        CreatedAt = created,
+        Size = plan.Size,
+        OutputFormat = plan.Format,
+        PartialImageIndex = previews[posted.Index]++,
+    };
+
+    private ImageEvent Completed(int index, Pipelines.DrawnImage image, long created) => new()
+    {
+        Type = edit ? ImageEvents.CompletedEdit : ImageEvents.CompletedGeneration,
+        Index = index,
+        B64Json = plan.Encode(image.Picture),
+        CreatedAt = created,
+        Size = plan.Size,
+        OutputFormat = plan.Format,
+        Seed = plan.Seed + index,
+        Modm = plan.Story([plan.Part(index, image)]),
+    };
+
+    private static Task Write(HttpContext context, ImageEvent e) =>
+        Write(context, e.Type, JsonSerializer.SerializeToUtf8Bytes(e, ApiJson.Default.ImageEvent));
+
+    private static Task WriteError(HttpContext context, Exception e) => Write(
+        context, ImageEvents.Error, JsonSerializer.SerializeToUtf8Bytes(new ApiErrorBody(ApiErrors.Failure(e)), ApiJson.Default.ApiErrorBody));
+
+    private static async Task Write(HttpContext context, string name, byte[] data)
+    {
+        var body = context.Response.Body;
+        await body.WriteAsync(System.Text.Encoding.ASCII.GetBytes($"event: {name}\ndata: "), context.RequestAborted);
+        await body.WriteAsync(data, context.RequestAborted);
+        await body.WriteAsync("\n\n"u8.ToArray(), context.RequestAborted);
+        await body.FlushAsync(context.RequestAborted);
+    }
+}

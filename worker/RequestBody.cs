@@ -1,0 +1,80 @@
+using Microsoft.AspNetCore.Http.Features;
+using MoDM.Api;
+using MoDM.Onnx;
+
+namespace MoDM.Worker;
+
+/// <summary>Reads bodies within bounds, into requests and pictures.</summary>
+internal static class RequestBody
+{
+    private const int MaxJson = 1 << 20;
+    private const int MaxForm = 32 << 20;
+
+    // Each endpoint refuses by name what it does not have.
+    private static readonly HashSet<string> NotForText = [.. ImageRequestReader.GatewayOnly, "strength", "skip_steps"];
+
+    public static async Task<(ImageRequest?, ApiError?)> ReadJson(HttpContext context)
+    {
+        Limit(context, MaxJson);
+        if (!context.Request.HasJsonContentType())
+            return (null, Unsupported(context, "application/json"));
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        return ImageRequestReader.ReadJson(body.GetBuffer().AsSpan(0, (int)body.Length), NotForText);
+    }
+
+    public static async Task<(ImageRequest?, RgbImage?, ApiError?)> ReadForm(HttpContext context)
+    {
+        Limit(context, MaxForm);
+        if (!context.Request.HasFormContentType || context.Request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
+            return (null, null, Unsupported(context, "multipart/form-data"));
+        IFormCollection form;
+        try
+        {
+            // All of it stays in memory: the bound is small, and a container may have no writable disk.
+            form = await new FormFeature(context.Request, new FormOptions
+            {
+                MemoryBufferThreshold = MaxForm,
+                MultipartBodyLengthLimit = MaxForm,
+                ValueLengthLimit = 4 * ImageRequestReader.MaxPromptLength,
+            }).ReadFormAsync(context.RequestAborted);
+        }
+        catch (InvalidDataException e)
+        {
+            return (null, null, ApiError.BadRequest("body", $"is not readable as multipart/form-data: {e.Message}"));
+        }
+        catch (IOException e) when (e is not BadHttpRequestException && !context.RequestAborted.IsCancellationRequested)
+        {
+            return (null, null, ApiError.BadRequest("body", $"ends before the form does: {e.Message}"));
+        }
+
+        var (request, error) = ImageRequestReader.ReadForm(
+            form.SelectMany(f => f.Value.Select(v => KeyValuePair.Create(f.Key, v ?? ""))), ImageRequestReader.GatewayOnly);
+        if (error is not null)
+            return (null, null, error);
+        var other = form.Files.FirstOrDefault(f => f.Name is not ("image" or "image[]"));
+        if (other is not null)
+            return (null, null, ApiError.BadRequest(other.Name, "is a file that cannot be honoured here; send one file, image."));
+        if (form.Files.Count != 1)
+            return (null, null, ApiError.BadRequest("image", $"is needed once, as a file; there are {form.Files.Count}."));
+        try
+        {
+            using var bytes = new MemoryStream();
+            await form.Files[0].CopyToAsync(bytes, context.RequestAborted);
+            return (request, RgbImage.Decode(bytes.GetBuffer().AsSpan(0, (int)bytes.Length)), null);
+        }
+        catch (ImageFormatException e)
+        {
+            return (null, null, ApiError.BadRequest("image", e.Message));
+        }
+    }
+
+    private static void Limit(HttpContext context, long bytes)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
+            feature.MaxRequestBodySize = bytes;
+    }
+
+    private static ApiError Unsupported(HttpContext context, string wanted) => new(
+        415, $"The content type is \"{context.Request.ContentType}\"; send {wanted}.", "invalid_request_error", null, "unsupported_media_type");
+}

@@ -1,0 +1,79 @@
+using System.Security.Cryptography;
+using MoDM.Api;
+using MoDM.Onnx;
+using MoDM.Worker.Pipelines;
+
+namespace MoDM.Worker;
+
+/// <summary>The routes: probes, and the OpenAI Images API for one model.</summary>
+internal static class WorkerApi
+{
+    /// <summary>An answer that means: not broken, only busy; come back or go elsewhere.</summary>
+    public const string BusyHeader = "x-modm-busy";
+
+    public static void MapProbes(this WebApplication app)
+    {
+        app.MapGet("/livez", () => Results.Text("ok"));
+        app.MapGet("/readyz", (ModelLoading loading) => Results.Json(
+            loading.Status, ApiJson.Default.WorkerStatus, statusCode: loading.Pipeline is null ? 503 : 200));
+    }
+
+    public static void MapImages(this WebApplication app)
+    {
+        app.MapPost("/v1/images/generations", async (HttpContext context) =>
+        {
+            var (request, error) = await RequestBody.ReadJson(context);
+            await Serve(context, request, source: null, error);
+        });
+        app.MapPost("/v1/images/edits", async (HttpContext context) =>
+        {
+            var (request, source, error) = await RequestBody.ReadForm(context);
+            await Serve(context, request, source, error);
+        });
+    }
+
+    private static async Task Serve(HttpContext context, ImageRequest? request, RgbImage? source, ApiError? error)
+    {
+        var services = context.RequestServices;
+        var options = services.GetRequiredService<WorkerOptions>();
+        if (error is not null)
+        {
+            await ApiErrors.Write(context, error);
+            return;
+        }
+        if (services.GetRequiredService<ModelLoading>().Pipeline is not { } pipeline)
+        {
+            await ApiErrors.Write(context, ApiError.Unavailable("The model is still loading.", 1));
+            return;
+        }
+        var (plan, refusal) = DrawingPlan.Make(
+            request!, source, options, new ModelLimits(pipeline.Sizes, pipeline.MaxSteps, pipeline.DefaultGuidance), RandomSeed);
+        if (plan is null)
+        {
+            await ApiErrors.Write(context, refusal!);
+            return;
+        }
+        using var stream = request!.Stream == true ? new EventStream(plan, source is not null) : null;
+        var jobs = services.GetRequiredService<JobLoop>().TryAdmit(plan.Tasks(stream, context.RequestAborted));
+        if (jobs is null)
+        {
+            context.Response.Headers[BusyHeader] = "true";
+            await ApiErrors.Write(context, ApiError.Unavailable("The worker draws as many images as it can.", 1));
+            return;
+        }
+        context.Response.Headers["x-modm-model"] = options.Name;
+        context.Response.Headers["x-modm-seed"] = plan.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var created = services.GetRequiredService<TimeProvider>().GetUtcNow().ToUnixTimeSeconds();
+        if (stream is not null)
+        {
+            await stream.WriteAsync(context, jobs, created);
+            return;
+        }
+        var images = await Task.WhenAll(jobs.Select(j => j.Done));
+        await context.Response.WriteAsJsonAsync(
+            plan.Response(images, created), ApiJson.Default.ImageResponse, cancellationToken: context.RequestAborted);
+    }
+
+    // The one place where chance comes in; every answer reports the seed.
+    private static long RandomSeed() => RandomNumberGenerator.GetInt32(int.MaxValue);
+}
