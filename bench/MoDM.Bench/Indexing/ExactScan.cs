@@ -8,8 +8,6 @@ internal sealed class ExactScan(int capacity, int dimension) : IVectorIndex
     private readonly SlotMap _slots = new(capacity);
     private readonly float[] _rows = new float[(long)capacity * dimension];
 
-    public int Compared => _slots.Count;
-
     public void Add(int key, float[] vector) => vector.CopyTo(Row(_slots.Add(key)));
 
     public void Remove(int key)

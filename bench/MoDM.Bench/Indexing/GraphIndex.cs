@@ -16,8 +16,6 @@ internal sealed class GraphIndex(ScalarKind kind, int connectivity, int capacity
     /// <summary>Candidates a query; may change between queries.</summary>
     public int Expansion { get; set; } = 64;
 
-    public int Compared { get; private set; }
-
     public void Add(int key, float[] vector)
     {
         _vectors[key] = vector;
@@ -29,7 +27,6 @@ internal sealed class GraphIndex(ScalarKind kind, int connectivity, int capacity
     public (int Key, float Similarity) Best(float[] query)
     {
         var found = _index.Search(query, Expansion, out var keys, out _);
-        Compared = found;
         var (best, at) = (float.NegativeInfinity, -1);
         for (var i = 0; i < found; i++)
         {

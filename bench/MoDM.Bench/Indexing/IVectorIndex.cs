@@ -3,9 +3,6 @@ namespace MoDM.Bench.Indexing;
 /// <summary>The best cosine match among unit vectors, one vector a key.</summary>
 internal interface IVectorIndex : IDisposable
 {
-    /// <summary>Vectors that the last query compared exactly.</summary>
-    int Compared { get; }
-
     void Add(int key, float[] vector);
     void Remove(int key);
 

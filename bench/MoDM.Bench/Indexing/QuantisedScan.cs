@@ -20,8 +20,6 @@ internal sealed class QuantisedScan(int capacity, int dimension) : IVectorIndex
     private readonly float[] _errors = new float[capacity];
     private readonly float[] _upper = new float[capacity];
 
-    public int Compared { get; private set; }
-
     public void Add(int key, float[] vector)
     {
         var slot = _slots.Add(key);
@@ -74,12 +72,10 @@ internal sealed class QuantisedScan(int capacity, int dimension) : IVectorIndex
     private (int, float) Rescore(float[] query, float floor)
     {
         var (best, at) = (float.NegativeInfinity, -1);
-        Compared = 0;
         for (var i = 0; i < _slots.Count; i++)
         {
             if (_upper[i] < floor)
                 continue;
-            Compared++;
             var similarity = TensorPrimitives.Dot(query, Row(i));
             if (similarity > best)
                 (best, at) = (similarity, i);
