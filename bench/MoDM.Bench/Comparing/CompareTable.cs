@@ -16,8 +16,6 @@ internal static class CompareTable
             Row("p95 latency, ms", x => x.AtRate.Latency.P95Ms, "0"),
             Row("p99 latency, ms", x => x.AtRate.Latency.P99Ms, "0"),
             ["hit rate", Text(m.Saturated.HitRate, "0.000"), Text(l.Saturated.HitRate, "0.000"), "", ""],
-            ["share by skipped steps k", Shares(m.Saturated.SkippedSteps), Shares(l.Saturated.SkippedSteps), "", ""],
-            ["share by model", Shares(m.Saturated.Models), Shares(l.Saturated.Models), "", ""],
             Row("CLIPScore", x => x.Quality.ClipScore, "0.0000", demo?.ClipCosine),
             Row("accuracy: subject", x => x.Quality.Accuracy?.Subject, "0.000", demo?.Subject),
             Row("accuracy: color", x => x.Quality.Accuracy?.Color, "0.000", demo?.Color),
@@ -32,6 +30,8 @@ internal static class CompareTable
             {s.PromptsPerExperiment} prompts an experiment after {s.WarmUp} to warm up, {s.Slots} slots of {s.Threads} threads, {Text(s.ArrivalsPerSecond, "0.00")} arrivals a second for latency, seed {s.Seed}, {report.Environment.Cores} cores
 
             {Table.Render(["figure", "mixture", "large only", "ratio", "large, by README (2)"], rows)}
+            mixture, share of images by skipped steps k (0: a miss): {Shares(m.Saturated.SkippedSteps)}
+            mixture, share of images by model: {Shares(m.Saturated.Models)}
             (1) of the judge's features, against {report.FrechetReference ?? "nothing: there is no judge beside the embedder"}
             (2) models/quality.json: other prompts; its Frechet distance is against real renders, which cannot be drawn here
             """;
