@@ -8,7 +8,7 @@ namespace MoDM.Bench.Comparing;
 /// Replays one trace on the large model alone and on the mixture, one after the other, as whole processes over HTTP, on
 /// the same number of slots and threads.
 /// </summary>
-internal static class CompareBench
+internal sealed class CompareBench(CompareOptions options, Action<string> log, TimeProvider time)
 {
     private const int ClientsPerSlot = 4;
     private const double ShareOfCapacity = 0.8;
@@ -17,77 +17,76 @@ internal static class CompareBench
     /// <summary>The parts of a trace, in its order.</summary>
     private sealed record Parts(IReadOnlyList<TraceEntry> Warm, IReadOnlyList<TraceEntry> Saturated, IReadOnlyList<TraceEntry> AtRate);
 
-    private sealed record Replays(IReadOnlyList<Outcome> Saturated, IReadOnlyList<Outcome> AtRate);
+    /// <param name="Arrivals">Of the second part, in seconds.</param>
+    private sealed record Replays(IReadOnlyList<Outcome> Saturated, IReadOnlyList<Outcome> AtRate, IReadOnlyList<double> Arrivals);
 
-    public static async Task<CompareReport> RunAsync(
-        CompareOptions options, IReadOnlyList<TraceEntry> trace, Action<string> log, TimeProvider time, CancellationToken cancel)
+    public async Task<CompareReport> RunAsync(IReadOnlyList<TraceEntry> trace, CancellationToken cancel)
     {
-        var work = Directory.CreateTempSubdirectory("modm-bench-documents-").FullName;
+        var parts = Split(trace);
+        var (mixture, baseline) = (Open(), Open());
+        var slots = options.Slots ?? mixture.Slots;
+        baseline.UseLargeOnly(slots);
+        if (slots != mixture.Slots)
+            mixture.UseMixture(slots);
+
+        // 1. The baseline, which also gives the rate that both are asked to serve. It has no cache to fill.
+        var fewer = parts with { Warm = [.. parts.Warm.Take(2 * slots)] };
+        var large = await ReplayAsync("large only", baseline, slots, "bypass", fewer, null, cancel);
+
+        // 2. The mixture, on an empty cache which the first part of the trace fills.
+        var mixed = await ReplayAsync("mixture", mixture, slots, null, parts, large.Arrivals, cancel);
+
+        // 3. The pictures of both, with the same measures.
+        log("measuring pictures");
+        using var meter = QualityMeter.Load(mixture.EmbedderFolder, Environment.ProcessorCount);
+        return CompareReport.Of(
+            new(options.Seed, parts.Saturated.Count, parts.Warm.Count, slots, options.Threads, parts.AtRate.Count / large.Arrivals[^1],
+                options.Trace ?? "generated", Path.GetFileName(options.Mixture)),
+            Measure(mixed, meter), Measure(large, meter), DemoFigures.Read(Path.Combine(mixture.EmbedderFolder, "..", "quality.json")));
+    }
+
+    private async Task<Replays> ReplayAsync(string system, MixtureDocument document, int slots, string? cache, Parts parts,
+        IReadOnlyList<double>? arrivals, CancellationToken cancel)
+    {
+        var file = Path.GetTempFileName();
         try
         {
-            var parts = Split(trace, options.Warm);
-            var mixture = Open(options.Mixture);
-            var slots = options.Slots ?? mixture.Slots;
-
-            // 1. The baseline, which also gives the rate that both are asked to serve.
-            var baseline = Open(options.Mixture);
-            baseline.UseLargeOnly(slots);
-            var (large, arrivals) = await ReplayAsync("large only", baseline, "bypass", parts with { Warm = [.. parts.Warm.Take(2 * slots)] }, null);
-
-            // 2. The mixture, on an empty cache which the first part of the trace fills.
-            if (slots != mixture.Slots)
-                mixture.UseMixture(slots);
-            var (mixed, _) = await ReplayAsync("mixture", mixture, null, parts, arrivals);
-
-            // 3. The pictures of both, against the same reference.
-            log("measuring pictures");
-            using var meter = QualityMeter.Load(mixture.EmbedderFolder, Environment.ProcessorCount);
-            return CompareReport.Of(options, slots, parts.AtRate.Count / arrivals[^1], Figures(mixed), Figures(large), parts.Warm.Count,
-                DemoFigures.Read(Path.Combine(mixture.EmbedderFolder, "..", "quality.json")));
-
-            MeasuredSystem Figures(Replays replays) => new(
-                ReplayFigures.Of(replays.Saturated), ReplayFigures.Of(replays.AtRate), meter.Measure(replays.Saturated), meter.Measure(replays.AtRate));
-
-            async Task<(Replays, IReadOnlyList<double>)> ReplayAsync(
-                string system, MixtureDocument document, string? cache, Parts requests, IReadOnlyList<double>? arrivals)
-            {
-                var file = Path.Combine(work, $"{system.Replace(' ', '-')}.yaml");
-                document.Save(file);
-                log($"{system}: starting {slots} workers of {options.Threads} threads");
-                await using var gateway = await GatewayProcess.StartAsync(file, options.Threads, Patience, time, cancel);
-                var client = new GatewayClient(gateway.Http, document.Name, cache);
-                log($"{system}: {requests.Warm.Count} requests to warm up");
-                await Replay.ClosedLoopAsync(requests.Warm, ClientsPerSlot * slots, client.DrawAsync, time, cancel);
-                log($"{system}: {requests.Saturated.Count} requests, {ClientsPerSlot * slots} at a time");
-                var saturated = await Replay.ClosedLoopAsync(requests.Saturated, ClientsPerSlot * slots, client.DrawAsync, time, cancel);
-                arrivals ??= Arrivals(requests.AtRate, options, ReplayFigures.Of(saturated).ImagesPerSecond);
-                log($"{system}: {requests.AtRate.Count} requests, {requests.AtRate.Count / arrivals[^1]:0.00} arrivals a second");
-                return (new(saturated, await Replay.OpenLoopAsync(requests.AtRate, arrivals, client.DrawAsync, time, cancel)), arrivals);
-            }
+            document.Save(file);
+            log($"{system}: starting {slots} workers, threads each: {options.Threads}");
+            await using var gateway = await GatewayProcess.StartAsync(file, options.Threads, Patience, time, cancel);
+            var client = new GatewayClient(gateway.Http, document.Name, cache);
+            log($"{system}: {parts.Warm.Count} requests to warm up");
+            await Replay.ClosedLoopAsync(parts.Warm, ClientsPerSlot * slots, client.DrawAsync, time, cancel);
+            log($"{system}: {parts.Saturated.Count} requests, {ClientsPerSlot * slots} at a time");
+            var saturated = await Replay.ClosedLoopAsync(parts.Saturated, ClientsPerSlot * slots, client.DrawAsync, time, cancel);
+            arrivals ??= Arrivals(parts.AtRate, ReplayFigures.Of(saturated).ImagesPerSecond);
+            log($"{system}: {parts.AtRate.Count} requests over {arrivals[^1]:0} s");
+            return new(saturated, await Replay.OpenLoopAsync(parts.AtRate, arrivals, client.DrawAsync, time, cancel), arrivals);
         }
         finally
         {
-            Directory.Delete(work, recursive: true);
+            File.Delete(file);
         }
     }
 
-    private static Parts Split(IReadOnlyList<TraceEntry> trace, int warm)
+    private Parts Split(IReadOnlyList<TraceEntry> trace)
     {
-        var counted = (trace.Count - warm) / 2;
-        return new([.. trace.Take(warm)], [.. trace.Skip(warm).Take(counted)], [.. trace.Skip(warm + counted).Take(counted)]);
+        var counted = (trace.Count - options.Warm) / 2;
+        return new([.. trace.Take(options.Warm)], [.. trace.Skip(options.Warm).Take(counted)], [.. trace.Skip(options.Warm + counted).Take(counted)]);
     }
 
-    /// <summary>The trace's own times, where it has them; else a Poisson process.</summary>
-    private static IReadOnlyList<double> Arrivals(IReadOnlyList<TraceEntry> entries, CompareOptions options, double capacity)
+    /// <summary>The trace's own times, where it has them and no rate is asked for; else a Poisson process.</summary>
+    private IReadOnlyList<double> Arrivals(IReadOnlyList<TraceEntry> entries, double capacity) =>
+        options.Rate is null && entries.All(e => e.At is not null)
+            ? [.. entries.Select(e => e.At!.Value - entries[0].At!.Value)]
+            : Replay.PoissonArrivals(entries.Count, options.Rate ?? ShareOfCapacity * capacity, options.Seed);
+
+    private MixtureDocument Open()
     {
-        if (options.Rate is null && entries.All(e => e.At is not null))
-            return [.. entries.Select(e => e.At!.Value - entries[0].At!.Value)];
-        return Replay.PoissonArrivals(entries.Count, options.Rate ?? ShareOfCapacity * capacity, options.Seed);
+        using var reader = File.OpenText(options.Mixture);
+        return MixtureDocument.Read(reader, Path.GetDirectoryName(Path.GetFullPath(options.Mixture))!);
     }
 
-    private static MixtureDocument Open(string file)
-    {
-        using var reader = File.OpenText(file);
-        return MixtureDocument.Read(reader, Path.GetDirectoryName(Path.GetFullPath(file))!);
-    }
+    private static MeasuredSystem Measure(Replays replays, QualityMeter meter) => new(
+        ReplayFigures.Of(replays.Saturated), ReplayFigures.Of(replays.AtRate), meter.Measure(replays.Saturated), meter.Measure(replays.AtRate));
 }

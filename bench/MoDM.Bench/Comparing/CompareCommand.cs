@@ -19,7 +19,7 @@ internal static class CompareCommand
         if (wrong.Count > 0)
             return Refuse(wrong.Select(w => $"{options.Trace}: {w}"));
 
-        var report = await CompareBench.RunAsync(options, trace, Console.Error.WriteLine, TimeProvider.System, cancel);
+        var report = await new CompareBench(options, Console.Error.WriteLine, TimeProvider.System).RunAsync(trace, cancel);
         Console.WriteLine(CompareTable.Render(report));
         if (options.Json is not null)
             ResultFile.Write(options.Json, report);

@@ -18,8 +18,7 @@ internal sealed record CompareReport(
     CompareSummary Summary, CompareSettings Settings, SystemFigures Mixture, SystemFigures LargeOnly, string? FrechetReference,
     double? FrechetBetween, DemoFigures? Demo, Environs Environment)
 {
-    public static CompareReport Of(
-        CompareOptions options, int slots, double rate, MeasuredSystem mixture, MeasuredSystem large, int warm, DemoFigures? demo)
+    public static CompareReport Of(CompareSettings settings, MeasuredSystem mixture, MeasuredSystem large, DemoFigures? demo)
     {
         var reference = large.OtherPictures.Features;
         var judged = reference.Count > 1;
@@ -27,9 +26,7 @@ internal sealed record CompareReport(
         return new(
             new(m.Saturated.HitRate, m.Saturated.ImagesPerSecond / l.Saturated.ImagesPerSecond,
                 m.AtRate.Latency.MeanMs / l.AtRate.Latency.MeanMs, m.Quality.ClipScore / l.Quality.ClipScore),
-            new(options.Seed, m.Saturated.Images + m.Saturated.Failed, warm, slots, options.Threads, rate,
-                options.Trace ?? "generated", Path.GetFileName(options.Mixture)),
-            m, l,
+            settings, m, l,
             judged ? $"the large model's {reference.Count} pictures of the latency experiment: other prompts of the same trace" : null,
             judged ? FrechetDistance.Between(mixture.Pictures.Features, large.Pictures.Features) : null,
             demo, Environs.Here());
