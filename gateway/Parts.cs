@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using MoDM.Api;
@@ -23,6 +25,7 @@ internal static class Parts
         builder.WebHost.ConfigureKestrel(k => k.Limits.MaxRequestBodySize = RequestBody.MaxForm);
         builder.Logging.SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning)
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None) // ServeAsync says it in one line.
             .AddSimpleConsole(c => (c.SingleLine, c.TimestampFormat) = (true, "HH:mm:ss "));
         builder.Services.AddOpenApi(o => o.AddDocumentTransformer((document, _, _) =>
         {
@@ -71,17 +74,24 @@ internal static class Parts
     {
         try
         {
-            // Opened here rather than by the first request, so that what is wrong with them stops the start.
-            app.Services.GetRequiredService<ClipEmbedder>();
+            // Opened here rather than by the first request: what is wrong with them stops the start, and nobody waits for them.
+            var embedder = app.Services.GetRequiredService<ClipEmbedder>();
+            embedder.EmbedImage(new RgbImage(8, 8, new byte[8 * 8 * 3]));
+            embedder.EmbedText("warm-up");
             app.Services.GetRequiredService<ImageCache>();
             await app.StartAsync();
         }
-        catch (Exception e) when (e is ModelException or IOException or UnauthorizedAccessException)
+        catch (ModelException e)
         {
-            await Console.Error.WriteLineAsync(e is IOException
-                ? $"{e.Message} (the cache folder is {options.CacheFolder}; another gateway may use it: name one with --cache, or another address with --urls)"
-                : e.Message);
-            return RefusedConfiguration;
+            return await RefuseAsync(e.Message);
+        }
+        catch (Exception e) when (e is IOException { InnerException: AddressInUseException or SocketException } or SocketException)
+        {
+            return await RefuseAsync($"{e.Message} Name another address with --urls.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return await RefuseAsync($"The cache folder {options.CacheFolder} cannot be used; another gateway may have it. Name one with --cache. ({e.Message})");
         }
         if (options.ExitWithStdin) StopWithStdin(app.Lifetime);
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
@@ -89,6 +99,12 @@ internal static class Parts
         await app.WaitForShutdownAsync();
         await app.DisposeAsync();
         return Environment.ExitCode;
+    }
+
+    private static async Task<int> RefuseAsync(string reason)
+    {
+        await Console.Error.WriteLineAsync(reason);
+        return RefusedConfiguration;
     }
 
     /// <summary>Whoever started this process holds its stdin open; when that one dies, so does this.</summary>

@@ -48,7 +48,11 @@ internal static partial class ApiErrors
     public static async Task Write(HttpContext context, ApiError error)
     {
         if (context.Response.HasStarted)
+        {
+            // An answer cut short must not look complete.
+            context.Abort();
             return;
+        }
         context.Response.StatusCode = error.Status;
         if (error.RetryAfterSeconds is { } seconds)
             context.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);

@@ -15,7 +15,8 @@ internal static class RequestBody
 
     public static async Task<(ImageRequest?, ApiError?)> ReadJson(HttpContext context)
     {
-        Limit(context, MaxJson);
+        if (Exceeds(context, MaxJson) is { } tooLarge)
+            return (null, tooLarge);
         if (!context.Request.HasJsonContentType())
             return (null, Unsupported(context, "application/json"));
         using var body = new MemoryStream();
@@ -25,7 +26,8 @@ internal static class RequestBody
 
     public static async Task<(ImageRequest?, RgbImage?, ApiError?)> ReadForm(HttpContext context)
     {
-        Limit(context, MaxForm);
+        if (Exceeds(context, MaxForm) is { } tooLarge)
+            return (null, null, tooLarge);
         if (!context.Request.HasFormContentType || context.Request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
             return (null, null, Unsupported(context, "multipart/form-data"));
         IFormCollection form;
@@ -69,10 +71,15 @@ internal static class RequestBody
         }
     }
 
-    private static void Limit(HttpContext context, long bytes)
+    // A length that is announced is answered without reading, and Kestrel then swallows the body for a while, so that the
+    // client gets to see the answer; one that is not is cut off by Kestrel.
+    private static ApiError? Exceeds(HttpContext context, long bytes)
     {
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
-            feature.MaxRequestBodySize = bytes;
+        var feature = context.Features.Get<IHttpMaxRequestBodySizeFeature>();
+        var announced = context.Request.ContentLength > bytes;
+        if (feature is { IsReadOnly: false })
+            feature.MaxRequestBodySize = announced ? null : bytes;
+        return announced ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.") : null;
     }
 
     private static ApiError Unsupported(HttpContext context, string wanted) => new(

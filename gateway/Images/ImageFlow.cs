@@ -50,7 +50,7 @@ internal sealed class ImageFlow(
 
         // 5. Queue.
         var tickets = Enumerable.Range(0, request.N ?? 1)
-            .Select(_ => new Ticket(decision.Route, arrival, arrival + mixture.Spec.Slo.Latency)).ToList();
+            .Select(_ => new Ticket(decision.Route, queue.Now, arrival + mixture.Spec.Slo.Latency)).ToList();
         if (queue.TryEnqueue(tickets) is { } retryAfter)
             return (null, ApiError.Busy($"The queue is full. Try again in {retryAfter} s.", retryAfter));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
@@ -74,7 +74,7 @@ internal sealed class ImageFlow(
         {
             var turn = await queue.WaitAsync(ticket, cancel);
             if (turn.Worker is not { } worker) return (null, Late(plan.Decision.Route));
-            var waited = queue.Now - ticket.Arrival;
+            var waited = queue.Now - ticket.Queued;
             var answer = await DrawOnAsync(worker, JobFor(plan, index, worker.Model), e => onEvent(e, worker), ticket, cancel);
             switch (answer.Outcome)
             {

@@ -3,10 +3,10 @@ using MoDM.Mixture;
 namespace MoDM.Gateway.Scheduling;
 
 /// <summary>One image that waits for, or is drawn by, a worker. Times are since the process started.</summary>
-internal sealed class Ticket(CacheRoute route, TimeSpan arrival, TimeSpan deadline)
+internal sealed class Ticket(CacheRoute route, TimeSpan queued, TimeSpan deadline)
 {
     public CacheRoute Route { get; } = route;
-    public TimeSpan Arrival { get; } = arrival;
+    public TimeSpan Queued { get; } = queued;
 
     /// <summary>When it must have begun; later it is refused rather than drawn for nobody.</summary>
     public TimeSpan Deadline { get; } = deadline;

@@ -167,7 +167,7 @@ function complete(picture, message) {
   const part = story.images?.[0] ?? {};
   setImage(picture, message);
   Object.assign(picture, { state: 'done', story, part, seed: String(part.seed ?? message.seed ?? '') });
-  for (const old of pictures.slice(GALLERY)) if (old.state === 'done' && old !== shown) drop(old);
+  for (const old of pictures.slice(GALLERY)) if (old.state === 'done' && !shown.batch.includes(old)) drop(old);
   refresh(picture);
 }
 
@@ -198,7 +198,7 @@ function dropUnfinished(batch, before) {
 function drop(picture) {
   pictures = pictures.filter(p => p !== picture);
   picture.item.remove();
-  picture.batch = picture.batch.filter(p => p !== picture);
+  for (const other of picture.batch) other.batch = other.batch.filter(p => p !== picture);
   if (picture.url) URL.revokeObjectURL(picture.url);
 }
 

@@ -76,7 +76,19 @@ public sealed class StartTests
         var (code, said) = await RunAsync("--cache", cache, "--worker", $"postcards-large={large.Address}");
 
         Assert.Equal(2, code);
-        Assert.Contains($"the cache folder is {cache}; another gateway may use it", said, StringComparison.Ordinal);
+        Assert.Contains($"The cache folder {cache} cannot be used; another gateway may have it", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_address_that_is_taken_is_told_in_one_line()
+    {
+        await using var large = await FakeWorker.StartAsync("postcards-large");
+
+        var (code, said) = await RunAsync("--urls", large.Address.ToString(), "--worker", $"postcards-large={large.Address}");
+
+        Assert.Equal(2, code);
+        Assert.Contains("address already in use. Name another address with --urls.", said, StringComparison.Ordinal);
+        Assert.DoesNotContain(" at ", said, StringComparison.Ordinal);
     }
 
     private static async Task<(int Code, string Said)> RunAsync(params string[] arguments)

@@ -1,1 +1,0 @@
-namespace MoDM.EndToEnd.Tests; public class Placeholder { [Fact] public void Runs() => Assert.True(true); }

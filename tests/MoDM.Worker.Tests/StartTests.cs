@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Net;
+using MoDM.Fakes;
+
+namespace MoDM.Worker.Tests;
+
+public sealed class StartTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    // Complaint row 9: alive from the start, ready only when loaded and warmed up.
+    [Fact]
+    public async Task A_worker_is_alive_at_once_and_ready_when_its_model_is()
+    {
+        var watch = Stopwatch.StartNew();
+        await using var worker = await WorkerProcess.ListenAsync("--model", Repo.Model("postcards-large"), "--name", "large", "--threads", "2");
+        Assert.Equal(HttpStatusCode.OK, (await worker.Http.GetAsync("/livez", Cancel)).StatusCode);
+        var phases = new List<string>();
+        while (true)
+        {
+            var response = await worker.Http.GetAsync("/readyz", Cancel);
+            var status = await WorkerProcess.BodyAsync(response);
+            var phase = status.GetProperty("phase").GetString()!;
+            Assert.Equal("large", status.GetProperty("model").GetString());
+            Assert.Equal(phase == "ready", response.StatusCode == HttpStatusCode.OK);
+            if (phases.LastOrDefault() != phase)
+                phases.Add(phase);
+            if (phase == "ready")
+            {
+                Assert.Equal("128x128", status.GetProperty("sizes")[0].GetString());
+                Assert.Equal(1, status.GetProperty("capacity").GetInt32());
+                break;
+            }
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+            if (phase == "loading")
+                await GenerationTests.Refused(await worker.GenerateAsync(new { prompt = "a kite" }), 503, "loading");
+            Assert.True(watch.Elapsed < TimeSpan.FromSeconds(30));
+        }
+        // A phase may pass between two questions, but none comes twice.
+        Assert.Equal(((string[])["loading", "warming", "ready"]).Intersect(phases), phases);
+    }
+
+    [Fact]
+    public async Task Wrong_options_end_it_with_code_2_and_all_of_them_named()
+    {
+        var errors = await ExitsWith2("--modle", "x", "--threads", "0", "--device", "tpu", "--max-batch", "many", "--urls", "ftp://x");
+        Assert.All(["--modle", "--threads", "--device", "--max-batch", "--urls", "--model: is missing", "usage:"],
+            s => Assert.Contains(s, errors, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_folder_that_is_no_pipeline_ends_it_with_code_2()
+    {
+        Assert.Contains("is no folder", await ExitsWith2("--model", "/nowhere"), StringComparison.Ordinal);
+        Assert.Contains("model_index.json: is missing", await ExitsWith2("--model", Repo.Model("postcards-clip")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task All_that_a_folder_lacks_is_named_at_once()
+    {
+        var folder = Copy("postcards-small");
+        File.Delete(Path.Combine(folder, "unet", "model.onnx"));
+        File.Delete(Path.Combine(folder, "tokenizer", "merges.txt"));
+        File.WriteAllText(Path.Combine(folder, "vae_decoder", "config.json"), "{");
+        Edit(Path.Combine(folder, "scheduler", "scheduler_config.json"), "\"v_prediction\"", "\"sample\"");
+        Edit(Path.Combine(folder, "model_index.json"), "\"tokenizer\":", "\"text_encoder_2\": [\"transformers\", \"T5EncoderModel\"], \"tokenizer\":");
+        var errors = await ExitsWith2("--model", folder);
+        Assert.All(["unet/model.onnx: is missing", "merges.txt: is missing", "not valid JSON", "prediction_type is \"sample\"", "text_encoder_2"],
+            s => Assert.Contains(s, errors, StringComparison.Ordinal));
+    }
+
+    // Complaint row 18.
+    [Fact]
+    public async Task A_family_that_it_cannot_run_is_refused_by_name()
+    {
+        var folder = Copy("postcards-small");
+        Edit(Path.Combine(folder, "model_index.json"), "StableDiffusionPipeline", "FluxPipeline");
+        var errors = await ExitsWith2("--model", folder);
+        Assert.Contains("_class_name is \"FluxPipeline\"", errors, StringComparison.Ordinal);
+        Assert.Contains("StableDiffusion3Pipeline", errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_network_that_cannot_be_loaded_ends_it_with_code_2_though_it_listened()
+    {
+        var folder = Copy("postcards-small");
+        File.WriteAllText(Path.Combine(folder, "unet", "model.onnx"), "not a model");
+        Assert.Contains("unet/model.onnx: cannot be loaded", await ExitsWith2("--model", folder), StringComparison.Ordinal);
+        // Parts of two models: the files are fine, and do not fit together.
+        File.Copy(Repo.File("models", "postcards-large", "transformer", "model.onnx"), Path.Combine(folder, "unet", "model.onnx"), overwrite: true);
+        Assert.Contains("has the inputs hidden_states", await ExitsWith2("--model", folder), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task It_ends_when_standard_input_does_and_not_before()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1", "--exit-with-stdin");
+        await worker.Process.StandardInput.WriteLineAsync("still here");
+        await Task.Delay(100, Cancel);
+        Assert.False(worker.Process.HasExited);
+        worker.Process.StandardInput.Close();
+        await Exit(worker);
+        Assert.Equal(0, worker.Process.ExitCode);
+    }
+
+    [Fact]
+    public async Task Without_that_option_standard_input_means_nothing()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+        worker.Process.StandardInput.Close();
+        await Task.Delay(300, Cancel);
+        Assert.False(worker.Process.HasExited);
+    }
+
+    private static async Task<string> ExitsWith2(params string[] arguments)
+    {
+        await using var worker = WorkerProcess.Launch(arguments);
+        await Exit(worker);
+        Assert.True(worker.Process.ExitCode == 2, $"{worker.Process.ExitCode}: {worker.Errors}");
+        return worker.Errors;
+    }
+
+    private static async Task Exit(WorkerProcess worker)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        await worker.Process.WaitForExitAsync(limit.Token);
+    }
+
+    private static string Copy(string model)
+    {
+        var target = Directory.CreateTempSubdirectory("modm-").FullName;
+        foreach (var file in Directory.EnumerateFiles(Repo.Model(model), "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(target, Path.GetRelativePath(Repo.Model(model), file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        return target;
+    }
+
+    private static void Edit(string file, string from, string to)
+    {
+        var text = File.ReadAllText(file);
+        Assert.Contains(from, text, StringComparison.Ordinal);
+        File.WriteAllText(file, text.Replace(from, to, StringComparison.Ordinal));
+    }
+}
