@@ -1,1 +1,34 @@
-Console.WriteLine("worker");
+using System.Reflection;
+using MoDM.Bench.Comparing;
+using MoDM.Bench.Indexing;
+using MoDM.Bench.Overhead;
+
+// bench SUBCOMMAND [options]: each one measures, prints a table and, with --json FILE, writes its figures.
+var demo = Assembly.Load("MoDM.Gateway").GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
+using var stop = new CancellationTokenSource();
+Console.CancelKeyPress += (_, e) =>
+{
+    e.Cancel = true; // The gateways that were started have to end first.
+    stop.Cancel();
+};
+try
+{
+    switch (args)
+    {
+        case ["compare", .. var options]: return await CompareCommand.RunAsync(options, demo, stop.Token);
+        case ["overhead", .. var options]: return await OverheadCommand.RunAsync(options, demo, stop.Token);
+        case ["index", .. var options]: return IndexCommand.Run(options);
+        default:
+            await Console.Error.WriteLineAsync(string.Join("\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage));
+            return 2;
+    }
+}
+catch (Exception e) when (e is InvalidOperationException or InvalidDataException or IOException)
+{
+    await Console.Error.WriteLineAsync(e.Message);
+    return 1;
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    return 130;
+}

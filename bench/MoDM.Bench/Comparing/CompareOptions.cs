@@ -1,0 +1,45 @@
+using System.Globalization;
+
+namespace MoDM.Bench.Comparing;
+
+/// <param name="Prompts">Counted requests of each experiment.</param>
+/// <param name="Warm">Requests before them, which fill the mixture's cache and are not counted.</param>
+/// <param name="Slots">Worker slots of each system; null: what the document says.</param>
+/// <param name="Threads">Of each worker.</param>
+/// <param name="Rate">Arrivals a second of the latency experiment; null: 0.8 of what large-only can do.</param>
+/// <param name="Trace">A file of prompts; null: generated.</param>
+/// <param name="Mixture">The document's file.</param>
+internal sealed record CompareOptions(
+    string? Json, int Seed, int Prompts, int Warm, int? Slots, int Threads, double? Rate, string? Trace, string Mixture)
+{
+    public const string Usage =
+        "compare [--json FILE] [--seed 1] [--prompts 300] [--warm 200] [--slots N] [--threads 1] [--rate auto|N] [--trace FILE.jsonl] [--mixture FILE.yaml]";
+
+    private static readonly HashSet<string> Names =
+        ["--json", "--seed", "--prompts", "--warm", "--slots", "--threads", "--rate", "--trace", "--mixture"];
+
+    public static (CompareOptions? Options, IReadOnlyList<string> Problems) Read(IReadOnlyList<string> args, string demoMixture)
+    {
+        var line = new CommandLine(args, Names, new HashSet<string>());
+        var options = new CompareOptions(
+            line.Text("--json"), line.Whole("--seed", 0, 1_000_000, 1), line.Whole("--prompts", 2, 100_000, 300),
+            line.Whole("--warm", 1, 100_000, 200), line.Text("--slots") is null ? null : line.Whole("--slots", 2, 1024, 2),
+            line.Whole("--threads", 1, 256, 1), ReadRate(line), line.Text("--trace"), line.Text("--mixture") ?? demoMixture);
+        foreach (var file in new[] { options.Trace, options.Mixture })
+        {
+            if (file is not null && !File.Exists(file))
+                line.Report($"{file} is not a file.");
+        }
+        return line.Problems.Count == 0 ? (options, []) : (null, line.Problems);
+    }
+
+    private static double? ReadRate(CommandLine line)
+    {
+        if (line.Text("--rate") is not { } text || text == "auto")
+            return null;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var rate) && rate is > 0 and < 1e6)
+            return rate;
+        line.Report($"--rate is {text}; auto or arrivals a second belong there.");
+        return null;
+    }
+}

@@ -1,0 +1,72 @@
+using YamlDotNet.RepresentationModel;
+
+namespace MoDM.Bench.Load;
+
+/// <summary>A ModelMixture file, rewritten for the systems under test; its folders become absolute.</summary>
+internal sealed class MixtureDocument
+{
+    private readonly YamlMappingNode _root;
+
+    private MixtureDocument(YamlMappingNode root) => _root = root;
+
+    public string Name => Text(Map(_root, "metadata"), "name");
+
+    public int Slots => int.Parse(Text(Spec, "gpuBudget"));
+
+    public string EmbedderFolder => Text(Map(Map(Spec, "cache"), "embedder"), "path");
+
+    private YamlMappingNode Spec => Map(_root, "spec");
+
+    private IEnumerable<YamlMappingNode> Small => ((YamlSequenceNode)Spec.Children["small"]).Children.Cast<YamlMappingNode>();
+
+    /// <exception cref="InvalidDataException">A part that the benchmark has to change is missing.</exception>
+    public static MixtureDocument Read(TextReader yaml, string folder)
+    {
+        try
+        {
+            var stream = new YamlStream();
+            stream.Load(yaml);
+            var document = new MixtureDocument((YamlMappingNode)stream.Documents[0].RootNode);
+            foreach (var owner in document.Small.Select(s => Map(s, "model")).Append(Map(Map(document.Spec, "large"), "model"))
+                .Append(Map(Map(document.Spec, "cache"), "embedder")))
+                Set(owner, "path", Path.GetFullPath(Text(owner, "path"), folder));
+            return document;
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidCastException or ArgumentOutOfRangeException)
+        {
+            throw new InvalidDataException("the document is no ModelMixture with spec.large, spec.small, spec.cache and spec.gpuBudget", e);
+        }
+    }
+
+    /// <summary>The mixture on this many slots: one for the large model, the others for the first small one.</summary>
+    public void UseMixture(int slots)
+    {
+        Set(Spec, "gpuBudget", slots.ToString());
+        SetReplicas(Map(Spec, "large"), 1);
+        foreach (var (rank, pool) in Small.Index())
+            SetReplicas(pool, rank == 0 ? slots - 1 : 0);
+    }
+
+    /// <summary>The baseline: every slot has the large model, and there is no other.</summary>
+    public void UseLargeOnly(int slots)
+    {
+        Set(Spec, "gpuBudget", slots.ToString());
+        SetReplicas(Map(Spec, "large"), slots);
+        Spec.Children["small"] = new YamlSequenceNode { Style = YamlDotNet.Core.Events.SequenceStyle.Flow };
+    }
+
+    public void Save(string file)
+    {
+        using var writer = new StreamWriter(file);
+        new YamlStream(new YamlDocument(_root)).Save(writer, assignAnchors: false);
+    }
+
+    private static void SetReplicas(YamlMappingNode pool, int replicas) => pool.Children["replicas"] =
+        new YamlMappingNode("min", replicas.ToString(), "max", replicas.ToString());
+
+    private static YamlMappingNode Map(YamlMappingNode node, string key) => (YamlMappingNode)node.Children[key];
+
+    private static string Text(YamlMappingNode node, string key) => ((YamlScalarNode)node.Children[key]).Value ?? "";
+
+    private static void Set(YamlMappingNode node, string key, string value) => node.Children[key] = new YamlScalarNode(value);
+}

@@ -1,0 +1,66 @@
+using MoDM.Bench.Traces;
+
+namespace MoDM.Bench.Load;
+
+/// <summary>Sends a trace to a system, in one of the two ways that load tests know.</summary>
+internal static class Replay
+{
+    /// <summary>Each client sends its next request when its last one is answered: as much as the system can do.</summary>
+    public static async Task<IReadOnlyList<Outcome>> ClosedLoopAsync(
+        IReadOnlyList<TraceEntry> trace, int clients, Func<TraceEntry, CancellationToken, Task<Answer>> draw, TimeProvider time,
+        CancellationToken cancel)
+    {
+        var outcomes = new Outcome[trace.Count];
+        var (next, start) = (-1, time.GetTimestamp());
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(clients, trace.Count)).Select(_ => ClientAsync()));
+        return outcomes;
+
+        async Task ClientAsync()
+        {
+            for (var i = Interlocked.Increment(ref next); i < trace.Count; i = Interlocked.Increment(ref next))
+            {
+                var arrival = time.GetElapsedTime(start).TotalMilliseconds;
+                var answer = await draw(trace[i], cancel);
+                outcomes[i] = new Outcome(trace[i], arrival, time.GetElapsedTime(start).TotalMilliseconds - arrival, answer);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Requests arrive at their times whether or not the system keeps up. Latency counts from the time at which a request
+    /// should have arrived, so that a late sender cannot hide a wait.
+    /// </summary>
+    /// <param name="arrivals">Seconds from the start, ascending, one for each entry.</param>
+    public static async Task<IReadOnlyList<Outcome>> OpenLoopAsync(
+        IReadOnlyList<TraceEntry> trace, IReadOnlyList<double> arrivals, Func<TraceEntry, CancellationToken, Task<Answer>> draw,
+        TimeProvider time, CancellationToken cancel)
+    {
+        var start = time.GetTimestamp();
+        var running = new Task<Outcome>[trace.Count];
+        for (var i = 0; i < trace.Count; i++)
+        {
+            var wait = TimeSpan.FromSeconds(arrivals[i]) - time.GetElapsedTime(start);
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait, time, cancel);
+            running[i] = OneAsync(trace[i], 1000 * arrivals[i]);
+        }
+        return await Task.WhenAll(running);
+
+        async Task<Outcome> OneAsync(TraceEntry entry, double arrival)
+        {
+            var answer = await draw(entry, cancel);
+            return new Outcome(entry, arrival, time.GetElapsedTime(start).TotalMilliseconds - arrival, answer);
+        }
+    }
+
+    /// <summary>Times of a Poisson process, in seconds.</summary>
+    /// <param name="rate">Mean arrivals a second.</param>
+    public static IReadOnlyList<double> PoissonArrivals(int count, double rate, int seed)
+    {
+        var random = new Random(seed);
+        var (at, times) = (0.0, new double[count]);
+        for (var i = 0; i < count; i++)
+            times[i] = at += -Math.Log(1 - random.NextDouble()) / rate;
+        return times;
+    }
+}
