@@ -101,7 +101,7 @@ internal sealed record DrawingPlan(
         .Where(s => s > skip && s < steps)
         .ToHashSet();
 
-    public string Encode(RgbImage picture) => Convert.ToBase64String(picture.Encode(Encoding, Request.OutputCompression ?? 90));
+    public byte[] Encode(RgbImage picture) => picture.Encode(Encoding, Request.OutputCompression ?? 90);
 
     public ImagePart Part(int index, DrawnImage image) => new()
     {

@@ -83,7 +83,7 @@ public sealed class RgbImage
             {
                 ImageEncoding.Webp => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)),
                 ImageEncoding.Jpeg => pixmap.Encode(new SKJpegEncoderOptions(quality)),
-                _ => pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.AllFilters, 6)),
+                _ => pixmap.Encode(new SKPngEncoderOptions(SKPngEncoderFilterFlags.AllFilters, 1)),
             };
             return data?.ToArray()
                 ?? throw new ImageFormatException($"of {Width} x {Height} pixels cannot be written as {encoding}.");

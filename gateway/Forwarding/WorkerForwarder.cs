@@ -71,17 +71,19 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         private async Task<WorkerAnswer> ReadEventsAsync(HttpResponseMessage response, CancellationTokenSource patience)
         {
             await using var stream = await response.Content.ReadAsStreamAsync(patience.Token);
+            WorkerAnswer? answer = null;
             await foreach (var item in SseParser.Create(stream, Parse).EnumerateAsync(patience.Token))
             {
                 patience.CancelAfter(silence);
                 switch (item.EventType)
                 {
                     case ImageEvents.CompletedGeneration or ImageEvents.CompletedEdit:
-                        return new WorkerAnswer(WorkerOutcome.Completed)
+                        answer = new WorkerAnswer(WorkerOutcome.Completed)
                         {
-                            Image = Convert.FromBase64String(item.Data.Event?.B64Json ?? ""),
+                            Image = item.Data.Event?.B64Json ?? [],
                             Part = item.Data.Event?.Modm?.Images is [var part, ..] ? part : null,
                         };
+                        break; // The stream is read to its end, so that the connection can be used again.
                     case ImageEvents.Error:
                         return Refused(item.Data.Error?.Error, StatusCodes.Status502BadGateway);
                     case ImageEvents.Progress or ImageEvents.PartialGeneration or ImageEvents.PartialEdit:
@@ -89,8 +91,8 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
                         break;
                 }
             }
-            // The stream ended without its last event: the worker died while it drew.
-            return new WorkerAnswer(WorkerOutcome.Lost);
+            // A stream that ends without its last event: the worker died while it drew.
+            return answer ?? new WorkerAnswer(WorkerOutcome.Lost);
         }
 
         private static async Task<WorkerAnswer> ReadErrorAsync(HttpResponseMessage response, CancellationToken cancel)

@@ -35,7 +35,7 @@ internal static class ImageAnswer
             var format = encoding == ImageEncoding.Png ? "" : $"?format={request.OutputFormat}";
             return new ImageData { Url = $"{http.Scheme}://{http.Host}/v1/images/{image.Part.Id}{format}", Seed = image.Part.Seed };
         }
-        return new ImageData { B64Json = Convert.ToBase64String(Encode(image.Png, encoding, request.OutputCompression)), Seed = image.Part.Seed };
+        return new ImageData { B64Json = Encode(image.Png, encoding, request.OutputCompression), Seed = image.Part.Seed };
     }
 
     /// <summary>What is known before drawing.</summary>

@@ -54,7 +54,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
         {
             Type = plan.IsEdit ? ImageEvents.PartialEdit : ImageEvents.PartialGeneration,
             Index = index,
-            B64Json = Convert.ToBase64String(ImageAnswer.Encode(Convert.FromBase64String(e.B64Json ?? ""), encoding, plan.Request.OutputCompression)),
+            B64Json = ImageAnswer.Encode(e.B64Json ?? [], encoding, plan.Request.OutputCompression),
             PartialImageIndex = e.PartialImageIndex,
             CreatedAt = CreatedAt,
             Size = plan.Size,

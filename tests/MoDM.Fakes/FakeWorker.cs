@@ -141,7 +141,7 @@ public sealed class FakeWorker : IAsyncDisposable
         await SendAsync(context, new ImageEvent
         {
             Type = job.Source is null ? ImageEvents.CompletedGeneration : ImageEvents.CompletedEdit,
-            B64Json = Convert.ToBase64String(png),
+            B64Json = png,
             Seed = request.Seed,
             Modm = new ImageStory
             {

@@ -31,7 +31,7 @@ internal sealed class GatewayClient(HttpClient http, string model, string? cache
             if (body is not { Data: [{ B64Json: { } image }] })
                 return Answer.Failed("200 without an image in data[0].b64_json");
             response.Headers.TryGetValues("Server-Timing", out var timing);
-            return new Answer(null, Convert.FromBase64String(image), body.Modm, ServerTiming(string.Join(",", timing ?? [])));
+            return new Answer(null, image, body.Modm, ServerTiming(string.Join(",", timing ?? [])));
         }
         catch (Exception e) when (e is HttpRequestException or System.Text.Json.JsonException or FormatException)
         {

@@ -69,7 +69,8 @@ public sealed record ImageResponse
 
 public sealed record ImageData
 {
-    public string? B64Json { get; init; }
+    /// <summary>The encoded picture; base64 on the wire.</summary>
+    public byte[]? B64Json { get; init; }
     public string? Url { get; init; }
 
     /// <summary>What reproduces this image alone.</summary>
@@ -120,7 +121,7 @@ public sealed record ImageEvent
 
     /// <summary>Which of the n images, from 0.</summary>
     public int Index { get; init; }
-    public string? B64Json { get; init; }
+    public byte[]? B64Json { get; init; }
     public string? Url { get; init; }
     public long? CreatedAt { get; init; }
     public string? Size { get; init; }
