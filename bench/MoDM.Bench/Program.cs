@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
 using MoDM.Bench.Comparing;
 using MoDM.Bench.Indexing;
 using MoDM.Bench.Overhead;
@@ -6,11 +7,9 @@ using MoDM.Bench.Overhead;
 // bench SUBCOMMAND [options]: each one measures, prints a table and, with --json FILE, writes its figures.
 var demo = Assembly.Load("MoDM.Gateway").GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
 using var stop = new CancellationTokenSource();
-Console.CancelKeyPress += (_, e) =>
-{
-    e.Cancel = true; // The gateways that were started have to end first.
-    stop.Cancel();
-};
+// The gateways that were started have to end first, and their caches to be removed.
+using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 try
 {
     switch (args)
@@ -30,5 +29,12 @@ catch (Exception e) when (e is InvalidOperationException or InvalidDataException
 }
 catch (OperationCanceledException) when (stop.IsCancellationRequested)
 {
+    await Console.Error.WriteLineAsync("Stopped by a signal; nothing was written.");
     return 130;
+}
+
+void Stop(PosixSignalContext signal)
+{
+    signal.Cancel = true;
+    stop.Cancel();
 }
