@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MoDM.Bench.Traces;
 
 namespace MoDM.Bench.Load;
@@ -5,19 +6,23 @@ namespace MoDM.Bench.Load;
 /// <summary>Sends a trace to a system, in one of the two ways that load tests know.</summary>
 internal static class Replay
 {
-    /// <summary>Each client sends its next request when its last one is answered: as much as the system can do.</summary>
+    /// <summary>
+    /// Every user asks for the next picture when the last one is there, all users at once: as much as the system can do.
+    /// Clients beyond the users of the trace, if it has fewer, take whatever comes next.
+    /// </summary>
     public static async Task<IReadOnlyList<Outcome>> ClosedLoopAsync(
         IReadOnlyList<TraceEntry> trace, int clients, Func<TraceEntry, CancellationToken, Task<Answer>> draw, TimeProvider time,
         CancellationToken cancel)
     {
         var outcomes = new Outcome[trace.Count];
-        var (next, start) = (-1, time.GetTimestamp());
-        await Task.WhenAll(Enumerable.Range(0, Math.Min(clients, trace.Count)).Select(_ => ClientAsync()));
+        var start = time.GetTimestamp();
+        var users = trace.Index().GroupBy(e => e.Item.User).Select(g => new ConcurrentQueue<int>(g.Select(e => e.Index))).ToList();
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(clients, trace.Count)).Select(c => ClientAsync(users[c % users.Count])));
         return outcomes;
 
-        async Task ClientAsync()
+        async Task ClientAsync(ConcurrentQueue<int> own)
         {
-            for (var i = Interlocked.Increment(ref next); i < trace.Count; i = Interlocked.Increment(ref next))
+            while (own.TryDequeue(out var i))
             {
                 var arrival = time.GetElapsedTime(start).TotalMilliseconds;
                 var answer = await draw(trace[i], cancel);
