@@ -56,6 +56,7 @@ public class CompareReportTests
         Assert.Matches(@"\| throughput, images/s +\| +1\.000 \| +0\.400 \| +2\.500 \|", text);
         Assert.Matches(@"\| mean latency, ms +\| +500 \| +2000 \| +0\.250 \|", text);
         Assert.Contains("by skipped steps k (0: a miss): 0: 0.50, 30: 0.50", text);
+        Assert.DoesNotContain("cannot be compared", text);
         Assert.Contains("against nothing: there is no judge", text);
     }
 
@@ -70,7 +71,7 @@ public class CompareReportTests
     }
 
     private static CompareReport Report() => CompareReport.Of(
-        new CompareSettings(1, 2, 1, 2, 1, 0.5, "generated", "postcards.yaml"),
+        new CompareSettings(1, 2, 1, 2, 1, 0.5, "generated", null, "postcards.yaml"),
         Measured(500, 0.72, Image(0, 1000, 0), Image(0, 2000, 30, "small")),
         Measured(2000, 0.8, Image(0, 2500, 0), Image(0, 5000, 0)), null);
 }

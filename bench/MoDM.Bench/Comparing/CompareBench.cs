@@ -41,7 +41,7 @@ internal sealed class CompareBench(CompareOptions options, Action<string> log, T
         using var meter = QualityMeter.Load(mixture.EmbedderFolder, Environment.ProcessorCount);
         return CompareReport.Of(
             new(options.Seed, parts.Saturated.Count, parts.Warm.Count, slots, options.Threads, parts.AtRate.Count / large.Arrivals[^1],
-                options.Trace ?? "generated", Path.GetFileName(options.Mixture)),
+                options.Trace ?? "generated", options.Trace is null ? new TraceSettings() : null, Path.GetFileName(options.Mixture)),
             Measure(mixed, meter), Measure(large, meter), DemoFigures.Read(Path.Combine(mixture.EmbedderFolder, "..", "quality.json")));
     }
 

@@ -8,8 +8,10 @@ internal sealed record MeasuredSystem(ReplayFigures Saturated, ReplayFigures AtR
 /// <summary>Mixture over large-only; the hit rate is the mixture's.</summary>
 internal sealed record CompareSummary(double HitRate, double ThroughputRatio, double MeanLatencyRatio, double ClipScoreRatio);
 
+/// <param name="Generated">How the trace was made; null for a file.</param>
 internal sealed record CompareSettings(
-    int Seed, int PromptsPerExperiment, int WarmUp, int Slots, int Threads, double ArrivalsPerSecond, string Trace, string Mixture);
+    int Seed, int PromptsPerExperiment, int WarmUp, int Slots, int Threads, double ArrivalsPerSecond, string Trace,
+    Traces.TraceSettings? Generated, string Mixture);
 
 /// <param name="FrechetReference">What the distances are measured against, in words.</param>
 /// <param name="Demo">What the demo models' own evaluation says of the large model, where this is one.</param>

@@ -30,7 +30,7 @@ internal static class CompareTable
             {s.PromptsPerExperiment} prompts an experiment after {s.WarmUp} to warm up, {s.Slots} slots of {s.Threads} threads, {Text(s.ArrivalsPerSecond, "0.00")} arrivals a second for latency, seed {s.Seed}, {report.Environment.Cores} cores
 
             {Table.Render(["figure", "mixture", "large only", "ratio", "large, by README (2)"], rows)}
-            mixture, share of images by skipped steps k (0: a miss): {Shares(m.Saturated.SkippedSteps)}
+            {Warning(report)}mixture, share of images by skipped steps k (0: a miss): {Shares(m.Saturated.SkippedSteps)}
             mixture, share of images by model: {Shares(m.Saturated.Models)}
             (1) of the judge's features, against {report.FrechetReference ?? "nothing: there is no judge beside the embedder"}
             (2) models/quality.json: other prompts; its Frechet distance is against real renders, which cannot be drawn here
@@ -39,6 +39,10 @@ internal static class CompareTable
         IReadOnlyList<string> Row(string name, Func<SystemFigures, double?> of, string format, double? known = null) =>
             [name, Text(of(m), format), Text(of(l), format), Text(of(m) / of(l), "0.000"), Text(known, format)];
     }
+
+    private static string Warning(CompareReport report) =>
+        new[] { report.Mixture, report.LargeOnly }.Sum(s => s.Saturated.Failed + s.AtRate.Failed) is > 0 and var failed
+            ? $"{failed} requests failed and are in no figure: the two systems cannot be compared by this run.\n" : "";
 
     private static string Failed(SystemFigures x) => $"{x.Saturated.Failed + x.AtRate.Failed}";
 

@@ -7,8 +7,9 @@ namespace MoDM.Bench.Load;
 internal static class Replay
 {
     /// <summary>
-    /// Every user asks for the next picture when the last one is there, all users at once: as much as the system can do.
-    /// Clients beyond the users of the trace, if it has fewer, take whatever comes next.
+    /// A number of clients that always wait for a picture each: as much as the system can do. A user asks for the next
+    /// picture only when the last one is there, so users take turns with the clients; without users (a trace of prompts
+    /// alone) whatever comes next is taken.
     /// </summary>
     public static async Task<IReadOnlyList<Outcome>> ClosedLoopAsync(
         IReadOnlyList<TraceEntry> trace, int clients, Func<TraceEntry, CancellationToken, Task<Answer>> draw, TimeProvider time,
@@ -16,17 +17,21 @@ internal static class Replay
     {
         var outcomes = new Outcome[trace.Count];
         var start = time.GetTimestamp();
-        var users = trace.Index().GroupBy(e => e.Item.User).Select(g => new ConcurrentQueue<int>(g.Select(e => e.Index))).ToList();
-        await Task.WhenAll(Enumerable.Range(0, Math.Min(clients, trace.Count)).Select(c => ClientAsync(users[c % users.Count])));
+        var users = trace.Index().GroupBy(e => e.Item.User ?? -1 - e.Index).Select(g => new Queue<int>(g.Select(e => e.Index)));
+        var idle = new ConcurrentQueue<Queue<int>>(users);
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => ClientAsync()));
         return outcomes;
 
-        async Task ClientAsync(ConcurrentQueue<int> own)
+        async Task ClientAsync()
         {
-            while (own.TryDequeue(out var i))
+            while (idle.TryDequeue(out var user))
             {
+                var i = user.Dequeue();
                 var arrival = time.GetElapsedTime(start).TotalMilliseconds;
                 var answer = await draw(trace[i], cancel);
                 outcomes[i] = new Outcome(trace[i], arrival, time.GetElapsedTime(start).TotalMilliseconds - arrival, answer);
+                if (user.Count > 0)
+                    idle.Enqueue(user);
             }
         }
     }

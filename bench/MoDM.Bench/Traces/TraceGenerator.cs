@@ -1,7 +1,10 @@
 namespace MoDM.Bench.Traces;
 
 /// <summary>How users behave; the defaults are a guess at an image service, kept on the careful side of its locality.</summary>
-/// <param name="Users">Sessions that are interleaved.</param>
+/// <param name="Users">
+/// Sessions that are interleaved. Well above the requests that a load test has under way: a user looks at a picture before
+/// asking for a variation of it, so that a session's next prompt must not overtake its last picture.
+/// </param>
 /// <param name="SessionLength">Mean number of prompts a session (geometric).</param>
 /// <param name="Reword">Share of a session's further prompts that word the same scene again.</param>
 /// <param name="Change">Share that changes one attribute; the rest returns to the session's first scene.</param>
@@ -9,7 +12,7 @@ namespace MoDM.Bench.Traces;
 /// <param name="PopularShare">Share of sessions that start with one of them; the others start with a fresh scene.</param>
 /// <param name="Drop">Probability that a prompt leaves out colour, terrain or time.</param>
 internal sealed record TraceSettings(
-    int Users = 8, double SessionLength = 8, double Reword = 0.5, double Change = 0.4, int Popular = 60, double Zipf = 1,
+    int Users = 40, double SessionLength = 8, double Reword = 0.5, double Change = 0.4, int Popular = 60, double Zipf = 1,
     double PopularShare = 0.6, double Drop = 0);
 
 /// <summary>Prompts with the temporal locality of image services: users try variations, and many ask for the same.</summary>
