@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Json.Nodes;
 using MoDM.Bench.Comparing;
 using MoDM.Bench.Overhead;
+using MoDM.Fakes;
 
 namespace MoDM.Bench.Tests;
 
@@ -13,7 +14,7 @@ public class CompareRunTests
     [Fact]
     public async Task Compare_writes_a_summary_of_both_systems()
     {
-        var file = Path.GetTempFileName();
+        var file = Path.Combine(TempFolder.New(), "file");
 
         var code = await CompareCommand.RunAsync(["--json", file, "--prompts", "6", "--warm", "6"], Demo, TestContext.Current.CancellationToken);
 
@@ -27,7 +28,7 @@ public class CompareRunTests
     [Fact]
     public async Task Overhead_measures_both_models_and_the_gateway()
     {
-        var file = Path.GetTempFileName();
+        var file = Path.Combine(TempFolder.New(), "file");
 
         Assert.Equal(0, await OverheadCommand.RunAsync(["--json", file, "--requests", "2"], Demo, TestContext.Current.CancellationToken));
 

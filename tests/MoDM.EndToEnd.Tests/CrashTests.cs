@@ -1,3 +1,4 @@
+using MoDM.Fakes;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Json;
@@ -8,11 +9,9 @@ using MoDM.Onnx;
 namespace MoDM.EndToEnd.Tests;
 
 /// <summary>kill -9, of either side, at the worst moment.</summary>
-public sealed class CrashTests : IDisposable
+public sealed class CrashTests
 {
-    private readonly string _cache = Directory.CreateTempSubdirectory("modm-crash-").FullName;
-
-    public void Dispose() => Directory.Delete(_cache, recursive: true);
+    private readonly string _cache = TempFolder.New();
 
     [Fact]
     public async Task A_worker_killed_while_drawing_costs_nobody_an_answer_and_is_replaced()
