@@ -175,7 +175,10 @@ internal sealed class ImageFlow(
 
         var part = answer.Part ?? new ImagePart
         {
-            Seed = plan.Seed + index, Model = worker.Model, Steps = plan.Steps, SkippedSteps = plan.Decision.SkipSteps,
+            Seed = plan.Seed + index,
+            Model = worker.Model,
+            Steps = plan.Steps,
+            SkippedSteps = plan.Decision.SkipSteps,
         };
         return new DrawnImage(answer.Image, part with { Id = id, QueueMs = Math.Round(waited.TotalMilliseconds, 2) });
     }

@@ -1,9 +1,9 @@
-using MoDM.Fakes;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using MoDM.Fakes;
 using MoDM.Onnx;
 
 namespace MoDM.EndToEnd.Tests;

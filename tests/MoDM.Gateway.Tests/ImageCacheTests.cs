@@ -168,7 +168,16 @@ public sealed class ImageCacheTests
 
     private static (CacheEntry, byte[]) Image(int i, string bucket = "bucket") => (new CacheEntry
     {
-        Id = IdOf(i), Bucket = bucket, Prompt = $"prompt {i}", Model = "m", Seed = i, Steps = 50, SkippedSteps = 0, Depth = 0,
-        Created = i, Bytes = 102, Vector = Vector(i),
+        Id = IdOf(i),
+        Bucket = bucket,
+        Prompt = $"prompt {i}",
+        Model = "m",
+        Seed = i,
+        Steps = 50,
+        SkippedSteps = 0,
+        Depth = 0,
+        Created = i,
+        Bytes = 102,
+        Vector = Vector(i),
     }, Bytes(i));
 }
