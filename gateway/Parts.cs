@@ -23,14 +23,19 @@ internal static class Parts
     public static void AddGatewayDefaults(this WebApplicationBuilder builder, GatewayOptions options)
     {
         builder.WebHost.UseUrls(options.Urls);
-        builder.WebHost.ConfigureKestrel(k => k.Limits.MaxRequestBodySize = ImageBody.MaxForm);
+        builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ImageBody.MaxForm));
         builder.Logging.SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning)
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None) // ServeAsync says it in one line.
             .AddSimpleConsole(c => (c.SingleLine, c.TimestampFormat) = (true, "HH:mm:ss "));
         builder.Services.AddOpenApi(o => o.AddDocumentTransformer((document, _, _) =>
         {
-            document.Info = new() { Title = "MoDM gateway", Version = "v1", Description = "The OpenAI Images API, served by a mixture of diffusion models." };
+            document.Info = new()
+            {
+                Title = "MoDM gateway",
+                Version = "v1",
+                Description = "The OpenAI Images API, served by a mixture of diffusion models.",
+            };
             return Task.CompletedTask;
         }));
         builder.Services.ConfigureHttpJsonOptions(o =>
@@ -44,7 +49,8 @@ internal static class Parts
     public static void AddImageCache(this IServiceCollection services, GatewayOptions options)
     {
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
-        services.AddSingleton(s => ImageCache.Open(options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<ILogger<ImageCache>>()));
+        services.AddSingleton(s => ImageCache.Open(
+            options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<ILogger<ImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
     }
 
@@ -54,7 +60,7 @@ internal static class Parts
     public static void AddFleet(this IServiceCollection services)
     {
         services.AddSingleton(s => s.GetRequiredService<GatewayOptions>().Mixture.Spec);
-        services.AddSingleton<WorkerRegistry>().AddHostedService(s => s.GetRequiredService<WorkerRegistry>());
+        services.AddSingleton<WorkerRegistry>();
         services.AddHostedService<LocalFleet>();
     }
 
@@ -63,11 +69,28 @@ internal static class Parts
         services.AddHttpForwarder();
         services.AddSingleton(_ => new HttpMessageInvoker(new SocketsHttpHandler
         {
-            UseProxy = false, AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None,
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = TimeSpan.FromSeconds(5),
         }));
         services.AddSingleton(s => new WorkerForwarder(
             s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>(), ImageFlow.SilenceFor(options.Mixture)));
+    }
+
+    /// <summary>The page; browsers may neither guess types nor frame it.</summary>
+    public static void UsePage(this WebApplication app)
+    {
+        app.UseDefaultFiles();
+        app.UseStaticFiles(new StaticFileOptions
+        {
+            OnPrepareResponse = c =>
+            {
+                c.Context.Response.Headers.XContentTypeOptions = "nosniff";
+                c.Context.Response.Headers.XFrameOptions = "DENY";
+            },
+        });
     }
 
     /// <returns>The exit code: 2 for a configuration that cannot work, with the reason on stderr.</returns>
@@ -92,7 +115,8 @@ internal static class Parts
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return await RefuseAsync($"The cache folder {options.CacheFolder} cannot be used; another gateway may have it. Name one with --cache. ({e.Message})");
+            return await RefuseAsync($"The cache folder {options.CacheFolder} cannot be used; another gateway may have it. "
+                + $"Name one with --cache. ({e.Message})");
         }
         if (options.ExitWithStdin) ParentWatch.Start(app.Lifetime.StopApplication);
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();

@@ -7,7 +7,8 @@ using MoDM.Gateway.Images;
 using MoDM.Http;
 
 // 1. What to serve: the mixture's document and a few options. All mistakes at once, exit code 2.
-var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
+var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+    .First(a => a.Key == "DemoMixture").Value!;
 var (options, problems) = GatewayOptions.Read(args, demo, Environment.ProcessorCount);
 if (options is null)
 {
@@ -29,8 +30,7 @@ builder.Services.AddSingleton<ImageFlow>();
 // 3. The routes. Errors first, so that all of them leave in OpenAI's shape.
 var app = builder.Build();
 app.UseApiErrors("see /openapi/v1.json for what there is");
-app.UseDefaultFiles();
-app.UseStaticFiles();
+app.UsePage();
 app.MapImages();
 app.MapStatus();
 app.MapOpenApi();

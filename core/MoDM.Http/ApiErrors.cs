@@ -73,7 +73,8 @@ public static partial class ApiErrors
     private static ApiError? OfStatus(HttpContext context, string routes) => context.Response.StatusCode switch
     {
         404 => ApiError.NotFound($"There is no {context.Request.Method} {context.Request.Path}; {routes}.", null, "not_found"),
-        405 => new ApiError(405, $"{context.Request.Path} does not take {context.Request.Method}.", "invalid_request_error", null, "method_not_allowed"),
+        405 => new ApiError(
+            405, $"{context.Request.Path} does not take {context.Request.Method}.", "invalid_request_error", null, "method_not_allowed"),
         415 => WrongContentType(context.Request),
         _ => null,
     };

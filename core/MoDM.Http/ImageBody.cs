@@ -29,7 +29,7 @@ public static class ImageBody
     {
         if (Exceeds(context, MaxForm) is { } tooLarge)
             return (null, null, tooLarge);
-        if (!context.Request.HasFormContentType || context.Request.ContentType?.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) != true)
+        if (context.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
             return (null, null, ApiErrors.WrongContentType(context.Request));
         IFormCollection form;
         try
@@ -56,7 +56,10 @@ public static class ImageBody
         if (error is not null)
             return (null, null, error);
         if (form.Files.FirstOrDefault(f => f.Name is not ("image" or "image[]")) is { } other)
-            return (null, null, ApiError.BadRequest(other.Name, "is a file that cannot be honoured here; send one file, image, and no mask."));
+        {
+            return (null, null, ApiError.BadRequest(
+                other.Name, "is a file that cannot be honoured here; send one file, image, and no mask."));
+        }
         if (form.Files.Count != 1)
             return (null, null, ApiError.BadRequest("image", $"is needed once, as a file; there are {form.Files.Count}."));
         try
@@ -79,6 +82,7 @@ public static class ImageBody
         var announced = context.Request.ContentLength > bytes;
         if (feature is { IsReadOnly: false })
             feature.MaxRequestBodySize = announced ? null : bytes;
-        return announced ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.") : null;
+        return announced
+            ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.") : null;
     }
 }

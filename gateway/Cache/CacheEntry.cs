@@ -33,6 +33,8 @@ internal sealed record CacheEntry
 
 internal readonly record struct CacheMatch(CacheEntry Entry, double Similarity);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CacheEntry))]
 internal sealed partial class CacheJson : JsonSerializerContext;

@@ -8,7 +8,8 @@ namespace MoDM.Gateway.Cache;
 /// Embeds new images and inserts them, off the request path. What waits here can already be fetched by id; when too much
 /// waits, new images are not cached, and counted.
 /// </summary>
-internal sealed partial class CacheWriter(ImageCache cache, ClipEmbedder embedder, TimeProvider time, ILogger<CacheWriter> log) : BackgroundService
+internal sealed partial class CacheWriter(
+    ImageCache cache, ClipEmbedder embedder, TimeProvider time, ILogger<CacheWriter> log) : BackgroundService
 {
     private const int Batch = 16;
     private static readonly TimeSpan LooseImagesLive = TimeSpan.FromHours(1);
@@ -55,7 +56,8 @@ internal sealed partial class CacheWriter(ImageCache cache, ClipEmbedder embedde
     {
         try
         {
-            var embedded = batch.Select(i => (i.Entry with { Vector = embedder.EmbedImage(RgbImage.Decode(i.Bytes)) }, i.Bytes)).ToList();
+            var embedded = batch
+                .Select(i => (i.Entry with { Vector = embedder.EmbedImage(RgbImage.Decode(i.Bytes)) }, i.Bytes)).ToList();
             GatewayMetrics.CacheEvictions.WithLabels("capacity").Inc(cache.Insert(embedded));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ImageFormatException)

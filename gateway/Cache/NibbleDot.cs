@@ -24,8 +24,10 @@ internal static class NibbleDot
         var i = 0;
         for (; i <= rows - 4; i += 4, row = ref Unsafe.Add(ref row, 4 * bytes))
         {
-            var (a, b) = (Row(wide, ref row, ref q, bytes), Row(wide, ref Unsafe.Add(ref row, bytes), ref q, bytes));
-            var (c, d) = (Row(wide, ref Unsafe.Add(ref row, 2 * bytes), ref q, bytes), Row(wide, ref Unsafe.Add(ref row, 3 * bytes), ref q, bytes));
+            var a = Row(wide, ref row, ref q, bytes);
+            var b = Row(wide, ref Unsafe.Add(ref row, bytes), ref q, bytes);
+            var c = Row(wide, ref Unsafe.Add(ref row, 2 * bytes), ref q, bytes);
+            var d = Row(wide, ref Unsafe.Add(ref row, 3 * bytes), ref q, bytes);
             var four = Avx2.HorizontalAdd(Avx2.HorizontalAdd(a, b), Avx2.HorizontalAdd(c, d));
             (four.GetLower() + four.GetUpper()).CopyTo(sums[i..]);
         }
@@ -47,9 +49,9 @@ internal static class NibbleDot
         for (var i = 0; i < bytes; i += 64)
         {
             var both = Vector512.LoadUnsafe(ref row, (nuint)i);
-            var products =
-                Avx512BW.MultiplyAddAdjacent(both & nibble, Vector512.LoadUnsafe(ref query, (nuint)i))
-                + Avx512BW.MultiplyAddAdjacent((both.AsUInt16() >>> 4).AsByte() & nibble, Vector512.LoadUnsafe(ref query, (nuint)(bytes + i)));
+            var high = (both.AsUInt16() >>> 4).AsByte() & nibble;
+            var products = Avx512BW.MultiplyAddAdjacent(both & nibble, Vector512.LoadUnsafe(ref query, (nuint)i))
+                + Avx512BW.MultiplyAddAdjacent(high, Vector512.LoadUnsafe(ref query, (nuint)(bytes + i)));
             total += Avx512BW.MultiplyAddAdjacent(products, Vector512<short>.One);
         }
         return total.GetLower() + total.GetUpper();
@@ -63,9 +65,9 @@ internal static class NibbleDot
         for (var i = 0; i < bytes; i += 32)
         {
             var both = Vector256.LoadUnsafe(ref row, (nuint)i);
-            var products =
-                Avx2.MultiplyAddAdjacent(both & nibble, Vector256.LoadUnsafe(ref query, (nuint)i))
-                + Avx2.MultiplyAddAdjacent((both.AsUInt16() >>> 4).AsByte() & nibble, Vector256.LoadUnsafe(ref query, (nuint)(bytes + i)));
+            var high = (both.AsUInt16() >>> 4).AsByte() & nibble;
+            var products = Avx2.MultiplyAddAdjacent(both & nibble, Vector256.LoadUnsafe(ref query, (nuint)i))
+                + Avx2.MultiplyAddAdjacent(high, Vector256.LoadUnsafe(ref query, (nuint)(bytes + i)));
             total += Avx2.MultiplyAddAdjacent(products, Vector256<short>.One);
         }
         return total;

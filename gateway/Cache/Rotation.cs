@@ -18,7 +18,8 @@ internal sealed class Rotation
     {
         Size = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(dimension, 64));
         var random = new Random(Seed);
-        _signs = [.. Enumerable.Range(0, Rounds).Select(_ => Enumerable.Range(0, Size).Select(_ => random.Next(2) * 2f - 1).ToArray())];
+        _signs = [.. Enumerable.Range(0, Rounds)
+            .Select(_ => Enumerable.Range(0, Size).Select(_ => random.Next(2) * 2f - 1).ToArray())];
     }
 
     /// <summary>Length of a rotated vector: the dimension, rounded up to a power of two, at least 64.</summary>

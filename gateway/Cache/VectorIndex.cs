@@ -14,7 +14,8 @@ internal sealed class VectorIndex : IDisposable
         _lock.EnterWriteLock();
         try
         {
-            if (!_buckets.TryGetValue(bucket, out var scan)) _buckets[bucket] = scan = new VectorScan(vector.Length, exact: !NibbleDot.IsSupported);
+            if (!_buckets.TryGetValue(bucket, out var scan))
+                _buckets[bucket] = scan = new VectorScan(vector.Length, exact: !NibbleDot.IsSupported);
             scan.Add(id, vector);
         }
         finally

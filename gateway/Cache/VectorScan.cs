@@ -144,7 +144,8 @@ internal sealed class VectorScan(int dimension, bool exact)
         // The row is a unit vector: dividing by <x, x'> makes the estimate of <x, x> itself exact.
         ScaleOf(slot) = step / agreement;
         var cosine = agreement / MathF.Sqrt(length);
-        _margin = MathF.Max(_margin, Deviations * MathF.Sqrt(MathF.Max(0, 1 - cosine * cosine)) / cosine / MathF.Sqrt(x.Length));
+        var error = MathF.Sqrt(MathF.Max(0, 1 - cosine * cosine)) / cosine;
+        _margin = MathF.Max(_margin, Deviations * error / MathF.Sqrt(x.Length));
     }
 
     private Span<float> Vector(int slot) => _blocks[slot / BlockRows].Vectors.AsSpan(slot % BlockRows * dimension, dimension);

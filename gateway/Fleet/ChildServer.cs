@@ -18,7 +18,9 @@ public sealed class ChildServer : IDisposable
     /// <param name="onLine">Gets every line that it writes to stderr.</param>
     public ChildServer(string assembly, IEnumerable<string> arguments, Action<string>? onLine = null)
     {
-        var dotnet = Environment.ProcessPath is { } self && Path.GetFileNameWithoutExtension(self) == "dotnet" ? self : "dotnet";
+        // The host that runs this process, or the one that "dotnet run" told it of, or the one on the path.
+        var dotnet = Environment.ProcessPath is { } self && Path.GetFileNameWithoutExtension(self) == "dotnet" ? self
+            : Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
         var start = new ProcessStartInfo(dotnet, [assembly, .. arguments, "--exit-with-stdin"])
         {
             RedirectStandardInput = true,

@@ -86,7 +86,8 @@ internal sealed partial class LocalFleet(
         if (File.Exists(beside)) return beside;
         var sibling = Path.Combine(here.Replace("MoDM.Gateway", "MoDM.Worker", StringComparison.Ordinal), file);
         return File.Exists(sibling) ? sibling
-            : throw new FileNotFoundException($"The worker program is neither {beside} nor {sibling}. Build it, or name running workers with --worker.");
+            : throw new FileNotFoundException(
+                $"The worker program is neither {beside} nor {sibling}. Build it, or name running workers with --worker.");
     }
 
     private static partial class Log
@@ -94,7 +95,8 @@ internal sealed partial class LocalFleet(
         [LoggerMessage(1, LogLevel.Information, "Starting workers: {Reason}")]
         public static partial void Starting(ILogger log, string reason);
 
-        [LoggerMessage(2, LogLevel.Warning, "The worker for {Model} (process {Id}) ended with code {Code}; it is started again in {Pause} s")]
+        [LoggerMessage(2, LogLevel.Warning,
+            "The worker for {Model} (process {Id}) ended with code {Code}; it is started again in {Pause} s")]
         public static partial void Ended(ILogger log, string model, int id, int code, double pause);
 
         [LoggerMessage(3, LogLevel.Information, "{Model}: {Line}")]

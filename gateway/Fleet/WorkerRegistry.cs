@@ -11,22 +11,23 @@ namespace MoDM.Gateway.Fleet;
 /// queue; one that fails a request leaves at once and joins again when it answers.
 /// </summary>
 internal sealed partial class WorkerRegistry(
-    MixtureSpec spec, RequestQueue queue, HttpMessageInvoker http, TimeProvider time, ILogger<WorkerRegistry> log) : BackgroundService
+    MixtureSpec spec, RequestQueue queue, HttpMessageInvoker http, TimeProvider time, IHostApplicationLifetime lifetime,
+    ILogger<WorkerRegistry> log)
 {
     private static readonly TimeSpan PollWhenReady = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PollWhenNot = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<string, Member> _members = new();
+    private readonly ConcurrentDictionary<int, SizeRule> _sizes = new();
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _ids;
-    private readonly ConcurrentDictionary<int, SizeRule> _sizes = new();
 
     /// <summary>What the models draw that have been seen ready: the large one's first, as its size is the default.</summary>
     public IReadOnlyList<SizeRule> Sizes => [.. _sizes.OrderBy(s => s.Key).Select(s => s.Value)];
 
-    public IEnumerable<(string Id, string Model, bool IsLarge, string State)> Members =>
-        _members.Values.OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal).Select(m => (m.Id, m.Model, m.IsLarge, m.State));
+    public IEnumerable<(string Id, string Model, bool IsLarge, string State)> Members => _members.Values
+        .OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal).Select(m => (m.Id, m.Model, m.IsLarge, m.State));
 
     public bool AnyReady(bool large) => _members.Values.Any(m => m.IsLarge == large && m.Slot is not null);
 
@@ -50,6 +51,7 @@ internal sealed partial class WorkerRegistry(
         var rank = spec.Pools.ToList().FindIndex(p => p.Name == model);
         var member = new Member($"{model}-{Interlocked.Increment(ref _ids)}", model, rank, address);
         _members[member.Id] = member;
+        _ = WatchAsync(member, lifetime.ApplicationStopping);
         return member.Id;
     }
 
@@ -60,8 +62,8 @@ internal sealed partial class WorkerRegistry(
         Lose(member);
     }
 
-    public Uri AddressOf(WorkerSlot slot) =>
-        _members.TryGetValue(slot.Id, out var member) ? member.Address : new Uri("http://127.0.0.1:9/");
+    /// <summary>Null when it has gone meanwhile.</summary>
+    public Uri? AddressOf(WorkerSlot slot) => _members.TryGetValue(slot.Id, out var member) ? member.Address : null;
 
     /// <summary>A request to it just failed: nothing more is sent until it says that it is ready.</summary>
     public void Suspect(WorkerSlot slot)
@@ -69,33 +71,36 @@ internal sealed partial class WorkerRegistry(
         if (_members.TryGetValue(slot.Id, out var member)) Lose(member);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>One loop a worker, so that one which hangs keeps nobody from hearing of the others.</summary>
+    private async Task WatchAsync(Member member, CancellationToken stop)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        try
         {
-            var due = _members.Values.Where(m => m.NextPoll <= queue.Now).ToList();
-            await Task.WhenAll(due.Select(m => PollAsync(m, stoppingToken)));
-            await Task.Delay(PollWhenNot, time, stoppingToken);
+            while (!member.Removed)
+            {
+                var status = await AskAsync(member.Address, stop);
+                if (status is { Phase: "ready" }) Ready(member, status);
+                else Lose(member);
+                await Task.Delay(member.Slot is null ? PollWhenNot : PollWhenReady, time, stop);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway is stopping.
         }
     }
 
-    private async Task PollAsync(Member member, CancellationToken stop)
+    private void Ready(Member member, WorkerStatus status)
     {
-        var status = await AskAsync(member.Address, stop);
-        member.NextPoll = queue.Now + (status is null ? PollWhenNot : PollWhenReady);
         lock (member)
         {
-            if (status is { Phase: "ready" } && member.Slot is null && !member.Removed)
-            {
-                member.Slot = new WorkerSlot(member.Id, member.Model, member.IsLarge, member.Rank, Math.Max(1, status.Capacity));
-                if (status.Sizes is { } sizes) _sizes[member.Rank] = sizes;
-                queue.Join(member.Slot);
-                _first.TrySetResult();
-                Log.Joined(log, member.Id, member.Address, status.LoadSeconds ?? 0);
-                return;
-            }
+            if (member.Slot is not null || member.Removed) return;
+            if (status.Sizes is { } sizes) _sizes[member.Rank] = sizes;
+            member.Slot = new WorkerSlot(member.Id, member.Model, member.IsLarge, member.Rank, Math.Max(1, status.Capacity));
+            queue.Join(member.Slot);
         }
-        if (status is null or { Phase: not "ready" }) Lose(member);
+        _first.TrySetResult();
+        Log.Joined(log, member.Id, member.Address, status.LoadSeconds ?? 0);
     }
 
     private void Lose(Member member)
@@ -129,15 +134,17 @@ internal sealed partial class WorkerRegistry(
 
     private sealed class Member(string id, string model, int rank, Uri address)
     {
+        private volatile WorkerSlot? _slot;
+        private volatile bool _removed;
+
         public string Id => id;
         public string Model => model;
         public int Rank => rank;
         public bool IsLarge => rank == 0;
         public Uri Address => address;
-        public WorkerSlot? Slot { get; set; }
-        public bool Removed { get; set; }
-        public TimeSpan NextPoll { get; set; }
-        public string State => Slot is null ? "starting" : Slot.InFlight > 0 ? "busy" : "ready";
+        public WorkerSlot? Slot { get => _slot; set => _slot = value; }
+        public bool Removed { get => _removed; set => _removed = value; }
+        public string State => Slot is not { } slot ? "starting" : slot.InFlight > 0 ? "busy" : "ready";
     }
 
     private static partial class Log

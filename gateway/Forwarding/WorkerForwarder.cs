@@ -17,7 +17,8 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
 
     /// <param name="onEvent">Gets progress and previews while the worker draws.</param>
     /// <exception cref="OperationCanceledException">The client went away; the worker stops at its next step.</exception>
-    public async Task<WorkerAnswer> DrawAsync(Uri worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
+    public async Task<WorkerAnswer> DrawAsync(
+        Uri worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
     {
         var (body, contentType) = job.ToBody();
         var context = new DefaultHttpContext { RequestAborted = cancel };
@@ -36,7 +37,8 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
     }
 
     /// <summary>Takes the worker's response over from YARP, which would copy it to the client.</summary>
-    private sealed class Exchange(Func<ImageEvent, ValueTask> onEvent, TimeSpan silence, CancellationToken cancel) : HttpTransformer
+    private sealed class Exchange(Func<ImageEvent, ValueTask> onEvent, TimeSpan silence, CancellationToken cancel)
+        : HttpTransformer
     {
         public WorkerAnswer? Answer { get; private set; }
 
@@ -63,7 +65,7 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
             }
             catch (Exception e) when (e is JsonException or FormatException)
             {
-                Answer = Refused(ApiError.Upstream($"The worker's answer cannot be read: {e.Message}"), StatusCodes.Status502BadGateway);
+                Answer = Refused(ApiError.Upstream($"The worker's answer cannot be read: {e.Message}"), 502);
             }
             return false;
         }
@@ -111,7 +113,8 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
 
         private static WorkerAnswer Refused(ApiError? error, int status) => new(WorkerOutcome.Refused)
         {
-            Error = error is null ? ApiError.Upstream($"The worker answered {status} without a reason.") : error with { Status = status },
+            Error = error is null
+                ? ApiError.Upstream($"The worker answered {status} without a reason.") : error with { Status = status },
         };
     }
 }

@@ -55,7 +55,9 @@ internal static class ImageAnswer
         response.Headers["x-modm-model"] = first.Model;
         response.Headers["x-modm-queue-ms"] = Text(first.QueueMs ?? 0);
         response.Headers["Server-Timing"] = string.Create(CultureInfo.InvariantCulture,
-            $"embed;dur={plan.Embedding.TotalMilliseconds:0.###}, lookup;dur={plan.LookUp.TotalMilliseconds:0.###}, queue;dur={first.QueueMs ?? 0:0.###}, worker;dur={first.GenerationMs ?? 0:0.###}");
+            $"embed;dur={plan.Embedding.TotalMilliseconds:0.###}, lookup;dur={plan.LookUp.TotalMilliseconds:0.###}, ")
+            + string.Create(CultureInfo.InvariantCulture,
+            $"queue;dur={first.QueueMs ?? 0:0.###}, worker;dur={first.GenerationMs ?? 0:0.###}");
     }
 
     /// <summary><c>GET /v1/images/{id}</c>, with <c>?format=</c> png, webp or jpeg.</summary>
@@ -64,7 +66,10 @@ internal static class ImageAnswer
         if (format is not (null or "png" or "webp" or "jpeg"))
             return ApiErrors.Result(ApiError.BadRequest("format", $"is \"{format}\"; png, webp or jpeg belongs here."));
         if (!ImageFiles.IsId(id) || writer.Read(id) is not { } png)
-            return ApiErrors.Result(ApiError.NotFound($"There is no image {id}. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
+        {
+            return ApiErrors.Result(ApiError.NotFound(
+                $"There is no image {id}. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
+        }
         // Durable and a source for others, as opposed to one that still waits to be written.
         response.Headers["x-modm-cached"] = cache.Entry(id) is null ? "false" : "true";
         response.Headers.CacheControl = "public, max-age=31536000, immutable";

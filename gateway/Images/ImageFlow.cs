@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
@@ -21,7 +22,8 @@ internal sealed class ImageFlow(
 
     /// <summary>Decides about a valid request and puts its images into the queue.</summary>
     /// <param name="edited">The caller's picture, for an edit.</param>
-    public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(ImageRequest request, byte[]? edited, CancellationToken cancel)
+    public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(
+        ImageRequest request, byte[]? edited, CancellationToken cancel)
     {
         var arrival = queue.Now;
         if (!await workers.WaitForFirstAsync(mixture.Spec.Slo.Latency, cancel))
@@ -39,7 +41,8 @@ internal sealed class ImageFlow(
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
         var decision = edited is null
             ? HitPolicy.Decide(new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity), mixture.Spec.Cache.Hits)
-            : new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)), "an edit starts from the caller's own image");
+            : new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)),
+                "an edit starts from the caller's own image");
 
         // 4. Fetch the image that a hit starts from; one that is gone or damaged is a miss.
         var source = edited;
@@ -56,9 +59,19 @@ internal sealed class ImageFlow(
         if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
         return (new ImagePlan
         {
-            Request = request, Decision = decision, Match = match, Source = source, IsEdit = edited is not null, PromptCut = prompt.Truncated,
-            Bucket = bucket, Size = size, Steps = steps, Seed = request.Seed ?? System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue),
-            Tickets = tickets, Embedding = embedding, LookUp = lookUp,
+            Request = request,
+            Decision = decision,
+            Match = match,
+            Source = source,
+            IsEdit = edited is not null,
+            PromptCut = prompt.Truncated,
+            Bucket = bucket,
+            Size = size,
+            Steps = steps,
+            Seed = request.Seed ?? RandomNumberGenerator.GetInt32(int.MaxValue),
+            Tickets = tickets,
+            Embedding = embedding,
+            LookUp = lookUp,
         }, null);
     }
 
@@ -81,7 +94,8 @@ internal sealed class ImageFlow(
                     GatewayMetrics.QueueSeconds.WithLabels(RouteName(plan)).Observe(waited.TotalSeconds);
                     return (Finish(plan, index, worker, answer, waited), null);
                 case WorkerOutcome.Refused:
-                    return (null, answer.Error!.Status < 500 ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
+                    return (null, answer.Error!.Status < 500
+                        ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
                 case WorkerOutcome.Silent:
                     return (null, ApiError.Timeout($"{worker.Model} was silent for {SilenceFor(mixture).TotalSeconds:0} s."));
                 case WorkerOutcome.Lost when ++lost >= Attempts:
@@ -111,16 +125,19 @@ internal sealed class ImageFlow(
         WorkerAnswer? answer = null;
         try
         {
-            answer = await forwarder.DrawAsync(workers.AddressOf(worker), job, onEvent, cancel);
+            answer = workers.AddressOf(worker) is { } address
+                ? await forwarder.DrawAsync(address, job, onEvent, cancel) : new WorkerAnswer(WorkerOutcome.Lost);
             if (answer.Outcome == WorkerOutcome.Lost) workers.Suspect(worker);
-            if (answer.Outcome is WorkerOutcome.Lost or WorkerOutcome.Busy) queue.Requeue(ticket);
+            if (answer.Outcome is WorkerOutcome.Lost or WorkerOutcome.Busy)
+                queue.Requeue(ticket, lost: answer.Outcome == WorkerOutcome.Lost);
             // Its slot stays taken for a moment, so that the image is not sent to the busy worker over and over.
             if (answer.Outcome == WorkerOutcome.Busy) await Task.Delay(BusyPause, time, cancel);
             return answer;
         }
         finally
         {
-            queue.Finished(worker, answer?.Outcome == WorkerOutcome.Completed ? Stopwatch.GetElapsedTime(started).TotalSeconds : null);
+            var took = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            queue.Finished(worker, answer?.Outcome == WorkerOutcome.Completed ? took : null);
         }
     }
 
@@ -147,7 +164,8 @@ internal sealed class ImageFlow(
     private DrawnImage Finish(ImagePlan plan, int index, WorkerSlot worker, WorkerAnswer answer, TimeSpan waited)
     {
         var admission = CacheAdmission.Decide(
-            new AdmissionQuestion(plan.Mode, worker.IsLarge, plan.Steps, mixture.Spec.Steps, plan.Request.GuidanceScale is not null,
+            new AdmissionQuestion(
+                plan.Mode, worker.IsLarge, plan.Steps, mixture.Spec.Steps, OwnGuidance: plan.Request.GuidanceScale is not null,
                 plan.PromptCut, plan.IsEdit, plan.Decision.Route == CacheRoute.Hit ? plan.Match!.Value.Entry.Depth + 1 : 0),
             mixture.Spec.Cache.Admit);
         var byUrl = plan.Request.ResponseFormat == "url";
@@ -157,7 +175,10 @@ internal sealed class ImageFlow(
 
         var part = answer.Part ?? new ImagePart
         {
-            Seed = plan.Seed + index, Model = worker.Model, Steps = plan.Steps, SkippedSteps = plan.Decision.SkipSteps,
+            Seed = plan.Seed + index,
+            Model = worker.Model,
+            Steps = plan.Steps,
+            SkippedSteps = plan.Decision.SkipSteps,
         };
         return new DrawnImage(answer.Image, part with { Id = id, QueueMs = Math.Round(waited.TotalMilliseconds, 2) });
     }
@@ -167,9 +188,17 @@ internal sealed class ImageFlow(
         var source = plan.Decision.Route == CacheRoute.Hit ? plan.Match?.Entry : null;
         return new CacheEntry
         {
-            Id = id, Bucket = plan.Bucket, Prompt = plan.Request.Prompt!, Model = worker.Model, Seed = plan.Seed + index, Steps = plan.Steps,
-            SkippedSteps = plan.Decision.SkipSteps, SourceId = source?.Id, Depth = source is null ? 0 : source.Depth + 1,
-            Created = time.GetUtcNow().ToUnixTimeMilliseconds(), Bytes = bytes,
+            Id = id,
+            Bucket = plan.Bucket,
+            Prompt = plan.Request.Prompt!,
+            Model = worker.Model,
+            Seed = plan.Seed + index,
+            Steps = plan.Steps,
+            SkippedSteps = plan.Decision.SkipSteps,
+            SourceId = source?.Id,
+            Depth = source is null ? 0 : source.Depth + 1,
+            Created = time.GetUtcNow().ToUnixTimeMilliseconds(),
+            Bytes = bytes,
         };
     }
 
@@ -177,7 +206,9 @@ internal sealed class ImageFlow(
     {
         var retryAfter = queue.Snapshot().RetryAfterSeconds;
         return workers.AnyReady(large: true) || route == CacheRoute.Hit && workers.AnyReady(large: false)
-            ? ApiError.Busy($"No worker was free within {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.", retryAfter, "deadline_exceeded")
+            ? ApiError.Busy(
+                $"No worker was free within {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.",
+                retryAfter, "deadline_exceeded")
             : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
     }
 
@@ -185,7 +216,10 @@ internal sealed class ImageFlow(
     private static (string Size, string? Refusal) SizeOf(ImageRequest request, IReadOnlyList<SizeRule> rules)
     {
         if (request.Size is null or "auto")
-            return ((rules.FirstOrDefault(mine => rules.All(r => r.Refuse(mine.Width, mine.Height) is null)) ?? rules[0]).Default(), null);
+        {
+            var common = rules.FirstOrDefault(mine => rules.All(r => r.Refuse(mine.Width, mine.Height) is null));
+            return ((common ?? rules[0]).Default(), null);
+        }
         var (width, height) = ImageRequestReader.ParseSize(request.Size)!.Value;
         return ($"{width}x{height}", rules.Select(r => r.Refuse(width, height)).FirstOrDefault(r => r is not null));
     }

@@ -15,7 +15,8 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
     private readonly EventStream _events = new(context.Response);
 
     public async Task<(DrawnImage? Image, ApiError? Error)[]> RunAsync(
-        Func<int, Func<ImageEvent, WorkerSlot, ValueTask>, Task<(DrawnImage? Image, ApiError? Error)>> draw, CancellationTokenSource stop)
+        Func<int, Func<ImageEvent, WorkerSlot, ValueTask>, Task<(DrawnImage? Image, ApiError? Error)>> draw,
+        CancellationTokenSource stop)
     {
         _events.Begin();
         using var done = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);

@@ -8,7 +8,7 @@ using MoDM.Onnx;
 namespace MoDM.Gateway.Images;
 
 /// <summary>The OpenAI Images API.</summary>
-internal static class ImagesApi
+internal static partial class ImagesApi
 {
     private static readonly HashSet<string> NotForGenerations = ["skip_steps", "strength"];
     private static readonly HashSet<string> NotForEdits = ["skip_steps", "cache"];
@@ -20,9 +20,10 @@ internal static class ImagesApi
             .Accepts<ImageRequest>("application/json").Describe("Draw images from a prompt");
         images.MapPost("/images/edits", EditAsync)
             .Accepts<ImageRequest>("multipart/form-data").Describe("Draw images from a prompt and a picture (image-to-image)");
-        images.MapGet("/images/{id}", (string id, string? format, CacheWriter writer, ImageCache cache, HttpResponse response) =>
-            ImageAnswer.File(id, format, writer, cache, response)).WithSummary("Get an image by id").Produces(200, contentType: "image/png");
-        images.MapGet("/models", (ModelMixture mixture) => Results.Json(new ModelList([CardOf(mixture)]), ApiJson.Default.ModelList))
+        images.MapGet("/images/{id}", ImageAnswer.File)
+            .WithSummary("Get an image by id").Produces(200, contentType: "image/png");
+        images.MapGet("/models", (ModelMixture mixture) =>
+                Results.Json(new ModelList([CardOf(mixture)]), ApiJson.Default.ModelList))
             .WithSummary("List the models, that is the mixture").Produces<ModelList>();
         images.MapGet("/models/{id}", (string id, ModelMixture mixture) => id == mixture.Name
             ? Results.Json(CardOf(mixture), ApiJson.Default.ModelCard) : ApiErrors.Result(UnknownModel(id, mixture)))
@@ -42,7 +43,8 @@ internal static class ImagesApi
     }
 
     private static async Task AnswerAsync(
-        HttpContext context, ImageFlow flow, ModelMixture mixture, TimeProvider time, ImageRequest? request, byte[]? picture, ApiError? error)
+        HttpContext context, ImageFlow flow, ModelMixture mixture, TimeProvider time,
+        ImageRequest? request, byte[]? picture, ApiError? error)
     {
         var started = time.GetTimestamp();
         if (error is null && request!.Model is { } model && model != mixture.Name) error = UnknownModel(model, mixture);
@@ -65,15 +67,17 @@ internal static class ImagesApi
         finally
         {
             if (plan is not null) flow.Abandon(plan);
-            Count(mixture, plan, drawnBy, error, time.GetElapsedTime(started));
+            var log = context.RequestServices.GetRequiredService<ILogger<ImageFlow>>();
+            Count(log, mixture, plan, drawnBy, error, time.GetElapsedTime(started));
         }
     }
 
-    private static async Task<(string Model, ApiError? Error)> RespondAsync(HttpContext context, ImageFlow flow, ImagePlan plan, TimeProvider time)
+    private static async Task<(string Model, ApiError? Error)> RespondAsync(
+        HttpContext context, ImageFlow flow, ImagePlan plan, TimeProvider time)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        var drawings = plan.Tickets.Select((_, i) => DrawAsync(flow, plan, i, static (_, _) => ValueTask.CompletedTask, stop)).ToList();
-        var results = await Task.WhenAll(drawings);
+        var results = await Task.WhenAll(plan.Tickets.Select((_, i) =>
+            DrawAsync(flow, plan, i, static (_, _) => ValueTask.CompletedTask, stop)));
         context.RequestAborted.ThrowIfCancellationRequested();
         if (results.Select(r => r.Error).FirstOrDefault(e => e is not null) is { } error)
         {
@@ -96,7 +100,8 @@ internal static class ImagesApi
         return (images[0].Part.Model, null);
     }
 
-    private static async Task<(string Model, ApiError? Error)> StreamAsync(HttpContext context, ImageFlow flow, ImagePlan plan)
+    private static async Task<(string Model, ApiError? Error)> StreamAsync(
+        HttpContext context, ImageFlow flow, ImagePlan plan)
     {
         ImageAnswer.SetPlanHeaders(context.Response, plan);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
@@ -123,9 +128,11 @@ internal static class ImagesApi
         }
     }
 
-    private static void Count(ModelMixture mixture, ImagePlan? plan, string model, ApiError? error, TimeSpan took)
+    private static void Count(
+        ILogger log, ModelMixture mixture, ImagePlan? plan, string model, ApiError? error, TimeSpan took)
     {
         var route = plan?.Story().Route ?? "none";
+        Log.Answered(log, error?.Status ?? 200, route, model, took.TotalMilliseconds, error?.Message ?? plan!.Decision.Reason);
         GatewayMetrics.Requests.WithLabels(mixture.Name, route, model, $"{error?.Status ?? 200}").Inc();
         if (error is not null) return;
         GatewayMetrics.RequestSeconds.WithLabels(mixture.Name, route).Observe(took.TotalSeconds);
@@ -141,4 +148,11 @@ internal static class ImagesApi
         .Produces<ImageResponse>().Produces<ImageEvent>(contentType: "text/event-stream")
         .Produces<ApiErrorBody>(400).Produces<ApiErrorBody>(404).Produces<ApiErrorBody>(413).Produces<ApiErrorBody>(429)
         .Produces<ApiErrorBody>(502).Produces<ApiErrorBody>(503).Produces<ApiErrorBody>(504);
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "{Status} {Route} {Model} {Milliseconds:0} ms: {Reason}")]
+        public static partial void Answered(
+            ILogger log, int status, string route, string model, double milliseconds, string reason);
+    }
 }

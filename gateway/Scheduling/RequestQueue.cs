@@ -55,10 +55,12 @@ internal sealed class RequestQueue : IDisposable
         }
     }
 
-    /// <summary>Puts a ticket whose worker failed back at its place.</summary>
-    public void Requeue(Ticket ticket) => Change(s =>
+    /// <summary>Puts a ticket back at its place.</summary>
+    /// <param name="lost">Its worker died under it, rather than being busy.</param>
+    public void Requeue(Ticket ticket, bool lost) => Change(s =>
     {
         ticket.Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (lost) ticket.Renew(Now);
         s.Requeue(ticket);
     });
 

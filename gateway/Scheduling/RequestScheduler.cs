@@ -56,7 +56,7 @@ internal sealed class RequestScheduler(int limit)
     /// <summary>Tickets whose deadline has passed while they waited; they are no longer in the queue.</summary>
     public List<Ticket> Expire(TimeSpan now)
     {
-        var late = _misses.TakeWhile(t => t.Deadline <= now).Concat(_hits.TakeWhile(t => t.Deadline <= now)).ToList();
+        var late = _misses.Concat(_hits).Where(t => t.Expires <= now).ToList();
         foreach (var ticket in late)
             Remove(ticket);
         return late;

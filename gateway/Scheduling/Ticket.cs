@@ -8,8 +8,14 @@ internal sealed class Ticket(CacheRoute route, TimeSpan queued, TimeSpan deadlin
     public CacheRoute Route { get; } = route;
     public TimeSpan Queued { get; } = queued;
 
-    /// <summary>When it must have begun; later it is refused rather than drawn for nobody.</summary>
+    /// <summary>When it should have begun; the earlier one goes first.</summary>
     public TimeSpan Deadline { get; } = deadline;
+
+    /// <summary>After this it is refused rather than drawn for nobody; later for one whose worker died under it.</summary>
+    public TimeSpan Expires { get; private set; } = deadline;
+
+    /// <summary>It had begun, so it was accepted: it gets its time to wait once more, at its old place.</summary>
+    public void Renew(TimeSpan now) => Expires = now + (Deadline - Queued);
 
     /// <summary>Its place, given once: a ticket that comes back from a busy or dead worker keeps it.</summary>
     public long Place { get; set; }

@@ -18,7 +18,8 @@ internal static class GatewayMetrics
     public static readonly Histogram SkippedSteps = Metrics.CreateHistogram(MetricNames.SkippedSteps,
         "Steps skipped by hits.", new HistogramConfiguration { Buckets = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50] });
     public static readonly Histogram Similarity = Metrics.CreateHistogram(MetricNames.Similarity,
-        "Cosine between a prompt and the closest cached image.", new HistogramConfiguration { Buckets = Histogram.LinearBuckets(0, 0.05, 20) });
+        "Cosine between a prompt and the closest cached image.",
+        new HistogramConfiguration { Buckets = Histogram.LinearBuckets(0, 0.05, 20) });
     public static readonly Gauge CacheEntries = Metrics.CreateGauge(MetricNames.CacheEntries, "Images in the cache.");
     public static readonly Gauge CacheBytes = Metrics.CreateGauge(MetricNames.CacheBytes, "Bytes of the images in the cache.");
     public static readonly Counter CacheEvictions = Metrics.CreateCounter(MetricNames.CacheEvictions,

@@ -33,7 +33,8 @@ internal static class StatusApi
             [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge ? "large" : "small", m.State,
                 loads.TryGetValue(m.Id, out var load) ? load.InFlight : 0, load.Capacity))],
             new RequestStatus(hits + misses, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
-            new CacheStatus(cache.Count, cache.Bytes, cache.Capacity), [.. workers.Sizes.Take(1).Select(s => s.Default())]), StatusJson.Default.GatewayStatus);
+            new CacheStatus(cache.Count, cache.Bytes, cache.Capacity), [.. workers.Sizes.Take(1).Select(s => s.Default())]),
+            StatusJson.Default.GatewayStatus);
     }
 
     private static void Observe(QueueSnapshot now)
@@ -49,7 +50,8 @@ internal static class StatusApi
 }
 
 internal sealed record GatewayStatus(
-    string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, RequestStatus Requests, CacheStatus Cache, IReadOnlyList<string> Sizes);
+    string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, RequestStatus Requests,
+    CacheStatus Cache, IReadOnlyList<string> Sizes);
 
 internal sealed record QueueStatus(int Miss, int Hit, int Limit);
 

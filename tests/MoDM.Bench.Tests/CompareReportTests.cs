@@ -66,7 +66,7 @@ public class CompareReportTests
         var demo = Fakes.Repo.File("gateway", "postcards.yaml");
         var (options, problems) = CompareOptions.Read(["--rate", "auto"], demo);
         Assert.Empty(problems);
-        Assert.Equal(new CompareOptions(null, 1, 300, 200, null, 1, null, null, demo), options);
+        Assert.Equal(new CompareOptions(null, 1, 200, 400, null, 1, null, null, demo), options);
         Assert.Equal(3, CompareOptions.Read(["--rate", "fast", "--slots", "0", "--mixture", "/none.yaml"], demo).Problems.Count);
     }
 

@@ -59,11 +59,15 @@ public class GatewayClientTests
     }
 
     [Fact]
-    public async Task Overhead_is_what_is_left_of_the_latency()
+    public async Task Overhead_is_what_is_left_beyond_drawing_embedding_and_look_up()
     {
         var (answer, _) = await AskAsync(200, Body);
-        var figures = Assert.Single(OverheadFigures.Of([new Outcome(new TraceEntry("a cat", 5), 0, 90, answer)]));
-        Assert.Equal(90 - 1.8 - 0.2 - 1 - 80, figures.GatewayMs, 9);
-        Assert.Equal(0.25, figures.WorkerShare, 9);
+        var entry = new TraceEntry("a cat", 5);
+
+        var gateway = GatewayOverhead.Of([new Outcome(entry, 0, 82, answer)], [new Outcome(entry, 0, 90, answer)]);
+        var worker = WorkerOverhead.Of("small", [new Outcome(entry, 0, 90, answer)]);
+
+        Assert.Equal(90 - 82 - 1.8 - 0.2, gateway.GatewayMs, 9);
+        Assert.Equal(0.25, worker.WorkerShare, 9);
     }
 }

@@ -14,7 +14,7 @@ public class MixtureDocumentTests
     /// <summary>The saved document without blanks and line breaks, which YAML's writers are free in.</summary>
     private static string Saved(MixtureDocument document)
     {
-        var file = Path.GetTempFileName();
+        var file = Path.Combine(TempFolder.New(), "file");
         try
         {
             document.Save(file);

@@ -27,6 +27,29 @@ public class ReplayTests
     }
 
     [Fact]
+    public async Task A_user_never_asks_for_two_pictures_at_once()
+    {
+        var busy = new HashSet<int>();
+        var order = new List<(int User, long Seed)>();
+        var trace = Enumerable.Range(0, 60).Select(i => new TraceEntry("x", i, User: i % 7)).ToList();
+        await Replay.ClosedLoopAsync(trace, 4, async (entry, cancel) =>
+        {
+            lock (busy)
+            {
+                Assert.True(busy.Add(entry.User!.Value));
+                order.Add((entry.User.Value, entry.Seed));
+            }
+            await Task.Delay(1 + (int)entry.Seed % 3, cancel);
+            lock (busy)
+                busy.Remove(entry.User.Value);
+            return Done;
+        }, TimeProvider.System, TestContext.Current.CancellationToken);
+        Assert.Equal(60, order.Count);
+        foreach (var user in order.GroupBy(o => o.User))
+            Assert.Equal(user.Select(o => o.Seed).Order(), user.Select(o => o.Seed));
+    }
+
+    [Fact]
     public async Task An_open_loop_counts_from_the_arrival_and_waits_for_nobody()
     {
         var time = new FakeTimeProvider();

@@ -3,16 +3,15 @@ using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using MoDM.Fakes;
 using MoDM.Onnx;
 
 namespace MoDM.EndToEnd.Tests;
 
 /// <summary>kill -9, of either side, at the worst moment.</summary>
-public sealed class CrashTests : IDisposable
+public sealed class CrashTests
 {
-    private readonly string _cache = Directory.CreateTempSubdirectory("modm-crash-").FullName;
-
-    public void Dispose() => Directory.Delete(_cache, recursive: true);
+    private readonly string _cache = TempFolder.New();
 
     [Fact]
     public async Task A_worker_killed_while_drawing_costs_nobody_an_answer_and_is_replaced()

@@ -7,27 +7,12 @@ namespace MoDM.EndToEnd.Tests;
 /// <summary>The real thing: the gateway with the demo mixture, its worker processes, and a cache of its own.</summary>
 public sealed class GatewayFixture : IAsyncLifetime
 {
-    private readonly List<string> _folders = [];
-
     public RunningGateway Gateway { get; private set; } = null!;
     public Uri Address => Gateway.Address;
 
-    public async ValueTask InitializeAsync() => Gateway = await StartAsync(NewFolder());
+    public async ValueTask InitializeAsync() => Gateway = await RunningGateway.StartAsync(TempFolder.New());
 
-    public async ValueTask DisposeAsync()
-    {
-        await Gateway.DisposeAsync();
-        foreach (var folder in _folders)
-            Directory.Delete(folder, recursive: true);
-    }
-
-    public string NewFolder()
-    {
-        _folders.Add(Directory.CreateTempSubdirectory("modm-e2e-").FullName);
-        return _folders[^1];
-    }
-
-    public static Task<RunningGateway> StartAsync(string cache, params string[] arguments) => RunningGateway.StartAsync(cache, arguments);
+    public ValueTask DisposeAsync() => Gateway.DisposeAsync();
 }
 
 /// <summary>A gateway process whose workers are all ready.</summary>

@@ -45,7 +45,10 @@ public sealed class MemoryTests(GatewayFixture fixture) : IClassFixture<GatewayF
         {
             response = await fixture.Gateway.Http.PostAsJsonAsync("/v1/images/generations", new
             {
-                prompt = $"a red kite {i % 40}", n = 1 + i % 2, num_inference_steps = 2 + i % 5, output_format = Formats[i % 3],
+                prompt = $"a red kite {i % 40}",
+                n = 1 + i % 2,
+                num_inference_steps = 2 + i % 5,
+                output_format = Formats[i % 3],
             }, cancel);
         }
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(cancel));

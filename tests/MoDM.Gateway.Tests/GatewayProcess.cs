@@ -8,7 +8,7 @@ namespace MoDM.Gateway.Tests;
 /// <summary>A gateway process with a cache of its own and fake workers for its pools.</summary>
 public sealed class GatewayProcess : IAsyncDisposable
 {
-    private readonly string _cache = Directory.CreateTempSubdirectory("modm-gateway-").FullName;
+    private readonly string _cache = TempFolder.New();
     private readonly ChildServer _server;
 
     private GatewayProcess(string[] arguments)
@@ -56,6 +56,5 @@ public sealed class GatewayProcess : IAsyncDisposable
         Http?.Dispose();
         await _server.StopAsync(TimeSpan.FromSeconds(5));
         _server.Dispose();
-        Directory.Delete(_cache, recursive: true);
     }
 }

@@ -1,13 +1,12 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using MoDM.Fakes;
 using MoDM.Gateway.Cache;
 
 namespace MoDM.Gateway.Tests;
 
-public sealed class ImageCacheTests : IDisposable
+public sealed class ImageCacheTests
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("modm-cache-").FullName;
-
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    private readonly string _folder = TempFolder.New();
 
     [Fact]
     public void What_was_inserted_is_found_after_a_restart()
@@ -169,7 +168,16 @@ public sealed class ImageCacheTests : IDisposable
 
     private static (CacheEntry, byte[]) Image(int i, string bucket = "bucket") => (new CacheEntry
     {
-        Id = IdOf(i), Bucket = bucket, Prompt = $"prompt {i}", Model = "m", Seed = i, Steps = 50, SkippedSteps = 0, Depth = 0,
-        Created = i, Bytes = 102, Vector = Vector(i),
+        Id = IdOf(i),
+        Bucket = bucket,
+        Prompt = $"prompt {i}",
+        Model = "m",
+        Seed = i,
+        Steps = 50,
+        SkippedSteps = 0,
+        Depth = 0,
+        Created = i,
+        Bytes = 102,
+        Vector = Vector(i),
     }, Bytes(i));
 }

@@ -59,7 +59,7 @@ public sealed class OverloadTests
         var source = Path.Combine(Repo.Root, "gateway", "postcards.yaml");
         var text = await File.ReadAllTextAsync(source);
         Assert.Contains(old, text, StringComparison.Ordinal);
-        var file = Path.Combine(Directory.CreateTempSubdirectory("modm-mixture-").FullName, "mixture.yaml");
+        var file = Path.Combine(TempFolder.New(), "mixture.yaml");
         await File.WriteAllTextAsync(file, text.Replace(old, changed, StringComparison.Ordinal).Replace("../models", Path.Combine(Repo.Root, "models"), StringComparison.Ordinal));
         return file;
     }

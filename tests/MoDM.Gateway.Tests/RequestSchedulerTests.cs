@@ -109,6 +109,23 @@ public class RequestSchedulerTests
     }
 
     [Fact]
+    public void One_whose_worker_died_late_may_wait_once_more_at_its_old_place()
+    {
+        var (late, other) = (Ticket(CacheRoute.Miss, deadline: 5), Ticket(CacheRoute.Miss, deadline: 60));
+        _scheduler.TryEnqueue([late, other]);
+        var worker = Large("a");
+        _scheduler.Join(worker);
+        _scheduler.Dispatch();
+
+        late.Renew(TimeSpan.FromSeconds(8));
+        _scheduler.Requeue(late);
+        worker.Release();
+
+        Assert.Empty(_scheduler.Expire(TimeSpan.FromSeconds(9)));
+        Assert.Same(late, _scheduler.Dispatch().Single().Ticket);
+    }
+
+    [Fact]
     public void Nothing_is_lost_or_drawn_twice_and_no_worker_is_overfilled() =>
         Gen.Int[0, 5].Array[1, 200].Sample(actions =>
         {

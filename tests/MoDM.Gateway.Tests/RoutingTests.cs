@@ -28,7 +28,13 @@ public sealed class RoutingTests : IAsyncLifetime
     {
         var response = await _gateway.GenerateAsync(new
         {
-            model = "postcards", prompt = "a red kite", negative_prompt = "rain", seed = 41, num_inference_steps = 20, guidance_scale = 2.5, size = "128x128",
+            model = "postcards",
+            prompt = "a red kite",
+            negative_prompt = "rain",
+            seed = 41,
+            num_inference_steps = 20,
+            guidance_scale = 2.5,
+            size = "128x128",
         });
 
         var job = Assert.Single(_large.Jobs).Request;

@@ -26,7 +26,7 @@ public sealed class StartTests
     [InlineData("just text", "is not a mapping")]
     public async Task A_file_that_is_no_document_is_refused(string text, string expected)
     {
-        var file = Path.GetTempFileName();
+        var file = Path.Combine(TempFolder.New(), "file");
         await File.WriteAllTextAsync(file, text, TestContext.Current.CancellationToken);
 
         var (code, said) = await RunAsync("--mixture", file);
@@ -48,7 +48,7 @@ public sealed class StartTests
     [Fact]
     public async Task A_broken_embedder_is_named_with_its_file()
     {
-        var folder = Directory.CreateTempSubdirectory("modm-clip-").FullName;
+        var folder = TempFolder.New();
         var (code, said) = await RunAsync("--mixture", await OverloadTests.MixtureWithAsync("../models/postcards-clip", folder));
 
         Assert.Equal(2, code);
@@ -58,7 +58,7 @@ public sealed class StartTests
     [Fact]
     public async Task A_worker_that_cannot_load_its_model_ends_the_gateway_with_what_it_said()
     {
-        var folder = Directory.CreateTempSubdirectory("modm-model-").FullName;
+        var folder = TempFolder.New();
         var (code, said) = await RunAsync("--mixture", await OverloadTests.MixtureWithAsync("../models/postcards-small", folder));
 
         Assert.Equal(2, code);
@@ -70,7 +70,7 @@ public sealed class StartTests
     public async Task The_cache_folder_belongs_to_one_gateway_at_a_time()
     {
         await using var large = await FakeWorker.StartAsync("postcards-large");
-        var cache = Directory.CreateTempSubdirectory("modm-cache-").FullName;
+        var cache = TempFolder.New();
         await using var gateway = await GatewayProcess.StartAsync([large], "--cache", cache);
 
         var (code, said) = await RunAsync("--cache", cache, "--worker", $"postcards-large={large.Address}");
@@ -94,7 +94,7 @@ public sealed class StartTests
     private static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");
-        string[] cache = arguments.Contains("--cache") ? [] : ["--cache", Directory.CreateTempSubdirectory("modm-start-").FullName];
+        string[] cache = arguments.Contains("--cache") ? [] : ["--cache", TempFolder.New()];
         string[] urls = arguments.Contains("--urls") ? [] : ["--urls", "http://127.0.0.1:0"];
         using var server = new ChildServer(assembly, [.. urls, .. cache, .. arguments]);
         var code = await server.Exited.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);

@@ -58,6 +58,20 @@ public sealed class StreamTests
         Assert.Equal("worker_failed", (string)events.Single().Data["error"]!["code"]!);
     }
 
+    [Fact]
+    public async Task A_stream_shows_life_while_a_worker_says_nothing()
+    {
+        // Complaint 13: a load balancer that cuts what is idle for 20 s never sees 11 s without a byte.
+        await using var large = await FakeWorker.StartAsync("postcards-large");
+        large.Silence = TimeSpan.FromSeconds(12);
+        await using var gateway = await GatewayProcess.StartAsync([large]);
+
+        var response = await gateway.GenerateAsync(new { prompt = "a red kite", stream = true });
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+
+        Assert.True(text.Split(": heartbeat").Length - 1 >= 2, text);
+    }
+
     [Theory]
     [InlineData("png", "image/png")]
     [InlineData("webp", "image/webp")]

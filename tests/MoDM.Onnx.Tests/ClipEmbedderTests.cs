@@ -27,7 +27,7 @@ public sealed class ClipEmbedderTests : IDisposable
     [Fact]
     public void A_config_as_OpenAI_wrote_them_means_the_same()
     {
-        var file = Path.Combine(Directory.CreateTempSubdirectory("modm-").FullName, "preprocessor_config.json");
+        var file = Path.Combine(TempFolder.New(), "preprocessor_config.json");
         File.WriteAllText(file, """
             {"crop_size": 64, "do_center_crop": true, "do_normalize": true, "do_resize": true, "resample": 3, "size": 64,
              "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],

@@ -195,7 +195,7 @@ public sealed class StartTests
 
     private static string Copy(string model)
     {
-        var target = Directory.CreateTempSubdirectory("modm-").FullName;
+        var target = TempFolder.New();
         foreach (var file in Directory.EnumerateFiles(Repo.Model(model), "*", SearchOption.AllDirectories))
         {
             var copy = Path.Combine(target, Path.GetRelativePath(Repo.Model(model), file));

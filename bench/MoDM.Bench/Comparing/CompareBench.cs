@@ -10,7 +10,7 @@ namespace MoDM.Bench.Comparing;
 /// </summary>
 internal sealed class CompareBench(CompareOptions options, Action<string> log, TimeProvider time)
 {
-    private const int ClientsPerSlot = 4;
+    public const int ClientsPerSlot = 4;
     private const double ShareOfCapacity = 0.8;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 

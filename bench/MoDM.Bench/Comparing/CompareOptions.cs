@@ -13,7 +13,7 @@ internal sealed record CompareOptions(
     string? Json, int Seed, int Prompts, int Warm, int? Slots, int Threads, double? Rate, string? Trace, string Mixture)
 {
     public const string Usage =
-        "compare [--json FILE] [--seed 1] [--prompts 300] [--warm 200] [--slots N] [--threads 1] [--rate auto|N] [--trace FILE.jsonl] [--mixture FILE.yaml]";
+        "compare [--json FILE] [--seed 1] [--prompts 200] [--warm 400] [--slots N] [--threads 1] [--rate auto|N] [--trace FILE.jsonl] [--mixture FILE.yaml]";
 
     private static readonly HashSet<string> Names =
         ["--json", "--seed", "--prompts", "--warm", "--slots", "--threads", "--rate", "--trace", "--mixture"];
@@ -22,8 +22,8 @@ internal sealed record CompareOptions(
     {
         var line = new CommandLine(args, Names, new HashSet<string>());
         var options = new CompareOptions(
-            line.Text("--json"), line.Whole("--seed", 0, 1_000_000, 1), line.Whole("--prompts", 2, 100_000, 300),
-            line.Whole("--warm", 1, 100_000, 200), line.Text("--slots") is null ? null : line.Whole("--slots", 2, 1024, 2),
+            line.Text("--json"), line.Whole("--seed", 0, 1_000_000, 1), line.Whole("--prompts", 2, 100_000, 200),
+            line.Whole("--warm", 1, 100_000, 400), line.Text("--slots") is null ? null : line.Whole("--slots", 2, 1024, 2),
             line.Whole("--threads", 1, 256, 1), ReadRate(line), line.Text("--trace"), line.Text("--mixture") ?? demoMixture);
         foreach (var file in new[] { options.Trace, options.Mixture })
         {

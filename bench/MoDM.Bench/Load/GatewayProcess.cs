@@ -16,12 +16,12 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <param name="threads">Of each worker.</param>
     /// <exception cref="InvalidOperationException">It ended, or was not ready in time; with what it said last.</exception>
     public static async Task<GatewayProcess> StartAsync(
-        string mixture, int threads, TimeSpan patience, TimeProvider time, CancellationToken cancel)
+        string mixture, int threads, TimeSpan patience, TimeProvider time, CancellationToken cancel, params string[] more)
     {
         var cache = Directory.CreateTempSubdirectory("modm-bench-").FullName;
         var gateway = Path.Combine(AppContext.BaseDirectory, "MoDM.Gateway.dll");
         var server = new ChildServer(gateway, ["--mixture", mixture, "--urls", "http://127.0.0.1:0", "--cache", cache,
-            "--worker-threads", threads.ToString()]);
+            "--worker-threads", threads.ToString(), .. more]);
         var process = new GatewayProcess(server, cache);
         try
         {

@@ -15,6 +15,13 @@ internal sealed class MixtureDocument
 
     public string EmbedderFolder => Text(Map(Map(Spec, "cache"), "embedder"), "path");
 
+    /// <summary>The models' names and folders, the large one first.</summary>
+    public IReadOnlyList<(string Name, string Folder)> Models =>
+    [
+        .. Small.Prepend(Map(Spec, "large")).Select(pool => (Path: Text(Map(pool, "model"), "path"), Pool: pool))
+            .Select(p => (p.Pool.Children.TryGetValue("name", out var name) ? ((YamlScalarNode)name).Value! : Path.GetFileName(p.Path), p.Path)),
+    ];
+
     private YamlMappingNode Spec => Map(_root, "spec");
 
     private IEnumerable<YamlMappingNode> Small => ((YamlSequenceNode)Spec.Children["small"]).Children.Cast<YamlMappingNode>();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MoDM.Bench.Traces;
 
 namespace MoDM.Bench.Load;
@@ -5,23 +6,32 @@ namespace MoDM.Bench.Load;
 /// <summary>Sends a trace to a system, in one of the two ways that load tests know.</summary>
 internal static class Replay
 {
-    /// <summary>Each client sends its next request when its last one is answered: as much as the system can do.</summary>
+    /// <summary>
+    /// A number of clients that always wait for a picture each: as much as the system can do. A user asks for the next
+    /// picture only when the last one is there, so users take turns with the clients; without users (a trace of prompts
+    /// alone) whatever comes next is taken.
+    /// </summary>
     public static async Task<IReadOnlyList<Outcome>> ClosedLoopAsync(
         IReadOnlyList<TraceEntry> trace, int clients, Func<TraceEntry, CancellationToken, Task<Answer>> draw, TimeProvider time,
         CancellationToken cancel)
     {
         var outcomes = new Outcome[trace.Count];
-        var (next, start) = (-1, time.GetTimestamp());
-        await Task.WhenAll(Enumerable.Range(0, Math.Min(clients, trace.Count)).Select(_ => ClientAsync()));
+        var start = time.GetTimestamp();
+        var users = trace.Index().GroupBy(e => e.Item.User ?? -1 - e.Index).Select(g => new Queue<int>(g.Select(e => e.Index)));
+        var idle = new ConcurrentQueue<Queue<int>>(users);
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => ClientAsync()));
         return outcomes;
 
         async Task ClientAsync()
         {
-            for (var i = Interlocked.Increment(ref next); i < trace.Count; i = Interlocked.Increment(ref next))
+            while (idle.TryDequeue(out var user))
             {
+                var i = user.Dequeue();
                 var arrival = time.GetElapsedTime(start).TotalMilliseconds;
                 var answer = await draw(trace[i], cancel);
                 outcomes[i] = new Outcome(trace[i], arrival, time.GetElapsedTime(start).TotalMilliseconds - arrival, answer);
+                if (user.Count > 0)
+                    idle.Enqueue(user);
             }
         }
     }

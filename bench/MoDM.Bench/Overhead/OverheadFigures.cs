@@ -2,39 +2,36 @@ using MoDM.Bench.Load;
 
 namespace MoDM.Bench.Overhead;
 
-/// <summary>Medians over requests that were sent one at a time, in milliseconds.</summary>
-/// <param name="GatewayMs">
-/// The gateway's own time: what the client waits beyond embedding, look-up, queue and worker. HTTP and JSON of both hops
-/// and the client's own parsing are in it.
-/// </param>
-/// <param name="WorkerShare">(generation - inference) / inference: what the worker adds to ONNX Runtime.</param>
-internal sealed record OverheadFigures(
-    string Model, int Requests, double LatencyMs, double EmbedMs, double LookUpMs, double QueueMs, double GenerationMs, double InferenceMs,
-    double GatewayMs, double WorkerShare)
+/// <summary>What a worker adds to its networks' time: medians over requests that were sent one at a time.</summary>
+/// <param name="WorkerShare">(generation - inference) / inference.</param>
+internal sealed record WorkerOverhead(string Model, int Requests, double GenerationMs, double InferenceMs, double WorkerShare)
 {
-    /// <summary>By the model that drew; answers without all the figures are left out.</summary>
-    public static IReadOnlyList<OverheadFigures> Of(IEnumerable<Outcome> outcomes) =>
-    [
-        .. outcomes.Select(Measured.Of).OfType<Measured>().GroupBy(m => m.Model).OrderBy(g => g.Key).Select(Medians),
-    ];
-
-    private static OverheadFigures Medians(IGrouping<string, Measured> requests)
+    public static WorkerOverhead Of(string model, IEnumerable<Outcome> outcomes)
     {
-        double Median(Func<Measured, double> of) => Percentiles.Of(requests.Select(of), 50);
-        return new(requests.Key, requests.Count(), Median(m => m.Latency), Median(m => m.Embed), Median(m => m.LookUp), Median(m => m.Queue),
-            Median(m => m.Generation), Median(m => m.Inference), Median(m => m.Gateway), Median(m => m.Generation / m.Inference - 1));
+        var parts = outcomes.Select(o => o.Answer.Part).OfType<Api.ImagePart>().Where(p => p.InferenceMs > 0).ToList();
+        return new(model, parts.Count, Percentiles.Of(parts.Select(p => p.GenerationMs!.Value), 50), Percentiles.Of(parts.Select(p => p.InferenceMs!.Value), 50),
+            Percentiles.Of(parts.Select(p => p.GenerationMs!.Value / p.InferenceMs!.Value - 1), 50));
     }
+}
 
-    /// <summary>One request's milliseconds.</summary>
-    private sealed record Measured(string Model, double Latency, double Embed, double LookUp, double Queue, double Generation, double Inference)
-    {
-        public double Gateway => Latency - Embed - LookUp - Queue - Generation;
+/// <summary>
+/// What the gateway adds: the same requests to one worker directly and through a gateway, in turn. Everything that is not
+/// the drawing itself is compared, HTTP and JSON of the extra hop included.
+/// </summary>
+/// <param name="DirectMs">Median of latency - generation, sent to the worker itself.</param>
+/// <param name="ThroughMs">Median of latency - generation, sent to the gateway.</param>
+/// <param name="EmbedMs">Median of the prompt's embedding in the gateway.</param>
+/// <param name="LookUpMs">Median of the look-up in its cache.</param>
+internal sealed record GatewayOverhead(int Requests, double DirectMs, double ThroughMs, double EmbedMs, double LookUpMs)
+{
+    public double GatewayMs => ThroughMs - DirectMs - EmbedMs - LookUpMs;
 
-        public static Measured? Of(Outcome outcome) =>
-            outcome.Answer.Part is { GenerationMs: { } generation, InferenceMs: > 0 and var inference, QueueMs: var queue, Model: var model }
-                ? new(model, outcome.LatencyMs, Timing(outcome, "embed"), Timing(outcome, "lookup"), queue ?? 0, generation, inference)
-                : null;
+    public static GatewayOverhead Of(IReadOnlyList<Outcome> direct, IReadOnlyList<Outcome> through) => new(
+        Math.Min(direct.Count, through.Count), Beyond(direct), Beyond(through), Timing(through, "embed"), Timing(through, "lookup"));
 
-        private static double Timing(Outcome outcome, string name) => outcome.Answer.Timing.GetValueOrDefault(name);
-    }
+    private static double Beyond(IEnumerable<Outcome> outcomes) =>
+        Percentiles.Of(outcomes.Where(o => o.Answer.Part?.GenerationMs is not null).Select(o => o.LatencyMs - o.Answer.Part!.GenerationMs!.Value), 50);
+
+    private static double Timing(IEnumerable<Outcome> outcomes, string name) =>
+        Percentiles.Of(outcomes.Where(o => o.Answer.Error is null).Select(o => o.Answer.Timing.GetValueOrDefault(name)), 50);
 }

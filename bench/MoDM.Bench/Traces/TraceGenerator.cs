@@ -12,7 +12,7 @@ namespace MoDM.Bench.Traces;
 /// <param name="PopularShare">Share of sessions that start with one of them; the others start with a fresh scene.</param>
 /// <param name="Drop">Probability that a prompt leaves out colour, terrain or time.</param>
 internal sealed record TraceSettings(
-    int Users = 40, double SessionLength = 6, double Reword = 0.5, double Change = 0.4, int Popular = 60, double Zipf = 1,
+    int Users = 40, double SessionLength = 8, double Reword = 0.5, double Change = 0.4, int Popular = 60, double Zipf = 1,
     double PopularShare = 0.6, double Drop = 0);
 
 /// <summary>Prompts with the temporal locality of image services: users try variations, and many ask for the same.</summary>
@@ -34,14 +34,15 @@ internal static class TraceGenerator
         var trace = new TraceEntry[count];
         for (var i = 0; i < count; i++)
         {
-            ref var session = ref sessions[random.Next(sessions.Length)];
+            var user = random.Next(sessions.Length);
+            ref var session = ref sessions[user];
             if (session is { Left: > 0 })
                 Continue(session);
             else
                 session = Start();
             session.Left--;
             var caption = Caption.Of(session.Now, random, settings.Drop);
-            trace[i] = new TraceEntry(caption.Text, SeedOf(seed, i), session.Now, caption.Named);
+            trace[i] = new TraceEntry(caption.Text, SeedOf(seed, i), session.Now, caption.Named, user);
         }
         return trace;
 

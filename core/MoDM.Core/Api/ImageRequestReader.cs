@@ -57,7 +57,10 @@ public static class ImageRequestReader
             return (null, ApiError.BadRequest("body", $"is not valid JSON: {e.Message}"));
         }
         if (root.ValueKind != JsonValueKind.Object)
-            return (null, ApiError.BadRequest("body", $"is a JSON {Kind(root)}; send an object such as {{\"prompt\": \"a red kite\"}}."));
+        {
+            return (null, ApiError.BadRequest(
+                "body", $"is a JSON {Kind(root)}; send an object such as {{\"prompt\": \"a red kite\"}}."));
+        }
 
         try
         {
@@ -106,12 +109,15 @@ public static class ImageRequestReader
         {
             if (Tolerated.TryGetValue(name, out var harmless))
             {
-                if (value.ValueKind != JsonValueKind.Null && !(value.ValueKind == JsonValueKind.String && harmless.Contains(value.GetString())))
+                var changesNothing = value.ValueKind == JsonValueKind.Null
+                    || value.ValueKind == JsonValueKind.String && harmless.Contains(value.GetString());
+                if (!changesNothing)
                     problems.Add(new(name, $"{Show(value)} cannot be honoured here; leave it out."));
             }
             else if (!Fields.Contains(name) || refused.Contains(name))
             {
-                problems.Add(new(name, $"is not a field of this endpoint; it has {string.Join(", ", Fields.Where(f => !refused.Contains(f)))}."));
+                var known = string.Join(", ", Fields.Where(f => !refused.Contains(f)));
+                problems.Add(new(name, $"is not a field of this endpoint; it has {known}."));
             }
         }
 

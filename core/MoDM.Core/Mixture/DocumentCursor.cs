@@ -63,7 +63,8 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
     {
         if (Find(name) is not { } child)
         {
-            if (fallback is null && value is not null) Report(name, $"is missing; a whole number from {min} to {max} belongs here.");
+            if (fallback is null && value is not null)
+                Report(name, $"is missing; a whole number from {min} to {max} belongs here.");
             return fallback ?? min;
         }
         if (child.ValueKind == JsonValueKind.Number && child.TryGetInt32(out var i) && i >= min && i <= max) return i;
@@ -98,7 +99,8 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
     {
         if (Find(name) is not { } child) return fallback;
         if (child.ValueKind == JsonValueKind.String && ParseDuration(child.GetString()!) is { } d && d >= min && d <= max) return d;
-        Report(name, $"is {Show(child)}; a duration from {min.TotalSeconds}s to {max.TotalSeconds}s such as 500ms, 30s, 2m or 1h belongs here.");
+        Report(name, $"is {Show(child)}; a duration from {min.TotalSeconds}s to {max.TotalSeconds}s "
+            + "such as 500ms, 30s, 2m or 1h belongs here.");
         return fallback;
     }
 

@@ -37,7 +37,8 @@ public static class HitPolicy
         return skip == 0
             ? Miss(Say($"{best.Skip:0.###} of {question.Steps} steps is less than one step to skip"))
             : new HitDecision(CacheRoute.Hit, skip, Say(
-                $"a cached image has similarity {similarity:0.000}, at least {best.Similarity:0.000}: {skip} of {question.Steps} steps are skipped"));
+                $"a cached image has similarity {similarity:0.000}, at least {best.Similarity:0.000}: ")
+                + $"{skip} of {question.Steps} steps are skipped");
     }
 
     private static HitDecision Miss(string reason) => new(CacheRoute.Miss, 0, reason);

@@ -10,7 +10,10 @@ public static class MixtureReader
     {
         var problems = new List<MixtureProblem>();
         if (document.ValueKind != JsonValueKind.Object)
-            return (null, [new MixtureProblem("document", "is not a mapping; a ModelMixture with apiVersion, kind, metadata and spec belongs here.")]);
+        {
+            return (null, [new MixtureProblem(
+                "document", "is not a mapping; a ModelMixture with apiVersion, kind, metadata and spec belongs here.")]);
+        }
 
         var root = new DocumentCursor(document, "", problems);
         root.Text("apiVersion", wrong: v => v == ModelMixture.ApiVersion ? null : $"{ModelMixture.ApiVersion} belongs here.");

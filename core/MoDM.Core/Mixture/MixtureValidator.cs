@@ -7,14 +7,18 @@ public static class MixtureValidator
 {
     public static IEnumerable<MixtureProblem> Validate(MixtureSpec spec)
     {
-        var pools = spec.Small.Select((p, i) => (Pool: p, Path: $"spec.small[{i}]")).Prepend((Pool: spec.Large, Path: "spec.large")).ToList();
+        var pools = spec.Small.Select((p, i) => (Pool: p, Path: $"spec.small[{i}]"))
+            .Prepend((Pool: spec.Large, Path: "spec.large")).ToList();
         foreach (var (pool, path) in pools)
         {
             if (pool.MaxReplicas < pool.MinReplicas)
                 yield return new($"{path}.replicas.max", $"is {pool.MaxReplicas}, below min ({pool.MinReplicas}); raise max or lower min.");
         }
         foreach (var twice in pools.Where(p => p.Pool.Name.Length > 0).GroupBy(p => p.Pool.Name).Where(g => g.Count() > 1))
-            yield return new($"{twice.Last().Path}.name", $"\"{twice.Key}\" is taken by {twice.First().Path}; every model needs a name of its own.");
+        {
+            yield return new($"{twice.Last().Path}.name",
+                $"\"{twice.Key}\" is taken by {twice.First().Path}; every model needs a name of its own.");
+        }
 
         var least = pools.Sum(p => p.Pool.MinReplicas * p.Pool.GpusPerReplica);
         if (least > spec.GpuBudget)
@@ -23,14 +27,18 @@ public static class MixtureValidator
             yield return new("spec.large.replicas.max", "is 0; misses need at least one large worker.");
 
         if (spec.Cache.Hits.Count == 0 && spec.Small.Count > 0)
-            yield return new("spec.cache.hits", "is empty, so no request would ever reach a small model; list at least one {similarity, skip}.");
+        {
+            yield return new("spec.cache.hits",
+                "is empty, so no request would ever reach a small model; list at least one {similarity, skip}.");
+        }
         for (var i = 1; i < spec.Cache.Hits.Count; i++)
         {
             var (before, here) = (spec.Cache.Hits[i - 1], spec.Cache.Hits[i]);
             if (here.Similarity <= before.Similarity || here.Skip <= before.Skip)
             {
                 yield return new($"spec.cache.hits[{i}]", string.Create(CultureInfo.InvariantCulture,
-                    $"(similarity {here.Similarity}, skip {here.Skip}) must lie above the one before ({before.Similarity}, {before.Skip}) in both."));
+                    $"(similarity {here.Similarity}, skip {here.Skip}) must lie above the one before ")
+                    + string.Create(CultureInfo.InvariantCulture, $"({before.Similarity}, {before.Skip}) in both."));
             }
         }
     }

@@ -111,7 +111,7 @@ public class NoiseSchedulerTests
     [Fact]
     public void Minus_infinity_as_Python_writes_it_is_read_as_no_bound()
     {
-        var file = Path.Combine(Directory.CreateTempSubdirectory().FullName, "scheduler_config.json");
+        var file = Path.Combine(TempFolder.New(), "scheduler_config.json");
         File.WriteAllText(file, """{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "solver_order": 2}""");
         Assert.Equal(20, NoiseSchedulers.Read(SchedulerConfig.Load(file, null)).Create(new(20)).Timesteps.Length);
     }
