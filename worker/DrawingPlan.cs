@@ -30,7 +30,10 @@ internal sealed record DrawingPlan(
         ImageRequest request, RgbImage? source, WorkerOptions options, ModelLimits limits, Func<long> randomSeed)
     {
         if (request.Model is { } model && model != options.Name)
-            return (null, ApiError.NotFound($"This worker serves \"{options.Name}\", not \"{model}\".", "model", "model_not_found"));
+        {
+            var reason = $"This worker serves \"{options.Name}\", not \"{model}\".";
+            return (null, ApiError.NotFound(reason, "model", "model_not_found"));
+        }
         var problems = new List<FieldProblem>();
         if (request.ResponseFormat == "url")
             problems.Add(new("response_format", "\"url\" needs a gateway, which keeps images; a worker answers b64_json."));
@@ -43,7 +46,10 @@ internal sealed record DrawingPlan(
         }
         var steps = request.NumInferenceSteps ?? DefaultSteps;
         if (steps > limits.MaxSteps)
-            problems.Add(new("num_inference_steps", $"{steps} is more than this model's schedule has; it goes up to {limits.MaxSteps}."));
+        {
+            problems.Add(new(
+                "num_inference_steps", $"{steps} is more than this model's schedule has; it goes up to {limits.MaxSteps}."));
+        }
         var guidance = request.GuidanceScale ?? options.Guidance ?? limits.Guidance;
         if (guidance <= 1 && !string.IsNullOrEmpty(request.NegativePrompt))
             problems.Add(new("negative_prompt", "is not looked at unless guidance_scale is above 1; leave one of them out."));
@@ -52,9 +58,14 @@ internal sealed record DrawingPlan(
         {
             skip = request.SkipSteps ?? Skipped(steps, request.Strength ?? DefaultStrength);
             if (request.SkipSteps is not null && skip >= steps)
+            {
                 problems.Add(new("skip_steps", $"{skip} leaves none of {steps} steps; send at most {steps - 1}."));
+            }
             else if (skip >= steps)
-                problems.Add(new("strength", $"{request.Strength} of {steps} steps is less than one; send at least {1.0 / steps:0.####}."));
+            {
+                problems.Add(new(
+                    "strength", $"{request.Strength} of {steps} steps is less than one; send at least {1.0 / steps:0.####}."));
+            }
         }
         if (problems.Count > 0)
             return (null, ApiError.BadRequest(problems));

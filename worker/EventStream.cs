@@ -14,11 +14,11 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
 {
     private readonly record struct Posted(int Index, int Step, RgbImage? Preview, Task<Pipelines.DrawnImage>? Done);
 
-    private readonly Channel<Posted> channel = Channel.CreateUnbounded<Posted>(new() { SingleReader = true });
-    private readonly int[] previews = new int[plan.Count];
+    private readonly Channel<Posted> _channel = Channel.CreateUnbounded<Posted>(new() { SingleReader = true });
+    private readonly int[] _previews = new int[plan.Count];
 
     /// <summary>From the drawing thread, after a step.</summary>
-    public void Post(int index, int step, RgbImage? preview) => channel.Writer.TryWrite(new(index, step, preview, null));
+    public void Post(int index, int step, RgbImage? preview) => _channel.Writer.TryWrite(new(index, step, preview, null));
 
     public async Task WriteAsync(HttpContext context, IReadOnlyList<Job> jobs, long created)
     {
@@ -28,7 +28,7 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
         for (var i = 0; i < jobs.Count; i++)
             _ = Follow(i, jobs[i].Done);
         var open = jobs.Count;
-        await foreach (var posted in channel.Reader.ReadAllAsync(context.RequestAborted))
+        await foreach (var posted in _channel.Reader.ReadAllAsync(context.RequestAborted))
         {
             if (posted.Done is null)
             {
@@ -50,13 +50,13 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
         }
     }
 
-    public void Dispose() => channel.Writer.TryComplete();
+    public void Dispose() => _channel.Writer.TryComplete();
 
     // Posted after all of the image's own steps, so events stay in order.
     private async Task Follow(int index, Task<Pipelines.DrawnImage> done)
     {
         await ((Task)done).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        channel.Writer.TryWrite(new(index, 0, null, done));
+        _channel.Writer.TryWrite(new(index, 0, null, done));
     }
 
     private ImageEvent Progress(Posted posted) => new()
@@ -75,7 +75,7 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
         CreatedAt = created,
         Size = plan.Size,
         OutputFormat = plan.Format,
-        PartialImageIndex = previews[posted.Index]++,
+        PartialImageIndex = _previews[posted.Index]++,
     };
 
     private ImageEvent Completed(int index, Pipelines.DrawnImage image, long created) => new()

@@ -6,22 +6,22 @@ namespace MoDM.Worker;
 /// <summary>An admitted image and who waits for it.</summary>
 internal sealed class Job(ImageTask task)
 {
-    private readonly TaskCompletionSource<DrawnImage> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<DrawnImage> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ImageTask Task => task;
 
     /// <summary>The image; cancelled when the task was.</summary>
-    public Task<DrawnImage> Done => done.Task;
+    public Task<DrawnImage> Done => _done.Task;
 
     public void Finish(DrawnImage? image)
     {
         if (image is null)
-            done.TrySetCanceled(task.Cancelled);
+            _done.TrySetCanceled(task.Cancelled);
         else
-            done.TrySetResult(image);
+            _done.TrySetResult(image);
     }
 
-    public void Fail(Exception e) => done.TrySetException(e);
+    public void Fail(Exception e) => _done.TrySetException(e);
 }
 
 /// <summary>
@@ -31,20 +31,20 @@ internal sealed class Job(ImageTask task)
 /// </summary>
 internal sealed class JobLoop : IDisposable
 {
-    private readonly Lock gate = new();
-    private readonly SemaphoreSlim arrived = new(0);
-    private readonly LinkedList<Job> waiting = new();
-    private readonly WorkerMetrics metrics;
-    private volatile bool stopping;
-    private int admitted;
+    private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _arrived = new(0);
+    private readonly LinkedList<Job> _waiting = new();
+    private readonly WorkerMetrics _metrics;
+    private volatile bool _stopping;
+    private int _admitted;
 
-    public JobLoop(int capacity, WorkerMetrics metrics) => (Capacity, this.metrics) = (capacity, metrics);
+    public JobLoop(int capacity, WorkerMetrics metrics) => (Capacity, _metrics) = (capacity, metrics);
 
     public int Capacity { get; }
 
     public void Start(DiffusionPipeline pipeline)
     {
-        pipeline.Stepped = metrics.Step;
+        pipeline.Stepped = _metrics.Step;
         new Thread(() => Run(pipeline)) { IsBackground = true, Name = "denoising" }.Start();
     }
 
@@ -52,33 +52,33 @@ internal sealed class JobLoop : IDisposable
     public IReadOnlyList<Job>? TryAdmit(IReadOnlyList<ImageTask> tasks)
     {
         var jobs = tasks.Select(t => new Job(t)).ToArray();
-        lock (gate)
+        lock (_gate)
         {
             DropCancelled();
-            if (stopping || (admitted > 0 && admitted + jobs.Length > Capacity))
+            if (_stopping || (_admitted > 0 && _admitted + jobs.Length > Capacity))
                 return null;
-            admitted += jobs.Length;
-            metrics.InFlight(admitted);
+            _admitted += jobs.Length;
+            _metrics.InFlight(_admitted);
             foreach (var job in jobs)
-                waiting.AddLast(job);
+                _waiting.AddLast(job);
         }
-        arrived.Release();
+        _arrived.Release();
         return jobs;
     }
 
     public void Dispose()
     {
-        stopping = true;
-        arrived.Release();
+        _stopping = true;
+        _arrived.Release();
     }
 
     private void Run(DiffusionPipeline pipeline)
     {
-        while (!stopping)
+        while (!_stopping)
         {
             var batch = Take();
             if (batch.Count == 0)
-                arrived.Wait();
+                _arrived.Wait();
             else
                 Draw(pipeline, batch);
         }
@@ -87,13 +87,13 @@ internal sealed class JobLoop : IDisposable
     // Room that was kept for clients who left while they waited.
     private void DropCancelled()
     {
-        for (var node = waiting.First; node is not null;)
+        for (var node = _waiting.First; node is not null;)
         {
             var next = node.Next;
             if (node.Value.Task.Cancelled.IsCancellationRequested)
             {
-                waiting.Remove(node);
-                admitted--;
+                _waiting.Remove(node);
+                _admitted--;
                 node.Value.Finish(null);
             }
             node = next;
@@ -102,16 +102,16 @@ internal sealed class JobLoop : IDisposable
 
     private List<Job> Take()
     {
-        lock (gate)
+        lock (_gate)
         {
             var batch = new List<Job>();
-            for (var node = waiting.First; node is not null && batch.Count < Capacity;)
+            for (var node = _waiting.First; node is not null && batch.Count < Capacity;)
             {
                 var next = node.Next;
                 if (batch.Count == 0 || batch[0].Task.FitsWith(node.Value.Task))
                 {
                     batch.Add(node.Value);
-                    waiting.Remove(node);
+                    _waiting.Remove(node);
                 }
                 node = next;
             }
@@ -127,7 +127,7 @@ internal sealed class JobLoop : IDisposable
         try
         {
             images = pipeline.Draw([.. batch.Select(j => j.Task)]);
-            metrics.Generation(Stopwatch.GetElapsedTime(start), images.Count(i => i is not null));
+            _metrics.Generation(Stopwatch.GetElapsedTime(start), images.Count(i => i is not null));
         }
         // The loop outlives whatever one batch runs into; its requests answer 500 with the message, which is logged there.
         catch (Exception e)
@@ -135,10 +135,10 @@ internal sealed class JobLoop : IDisposable
             failure = e;
         }
         // Free before anyone is told, so that whoever is told may send the next request.
-        lock (gate)
+        lock (_gate)
         {
-            admitted -= batch.Count;
-            metrics.InFlight(admitted);
+            _admitted -= batch.Count;
+            _metrics.InFlight(_admitted);
         }
         for (var i = 0; i < batch.Count; i++)
         {

@@ -15,19 +15,19 @@ internal sealed class ModelLoading(
 {
     private sealed record State(string Phase, DiffusionPipeline? Pipeline, double? Seconds);
 
-    private volatile State state = new("loading", null, null);
+    private volatile State _state = new("loading", null, null);
 
     /// <summary>Why loading failed, or null.</summary>
     public string? Failure { get; private set; }
 
     /// <summary>Null until the model is ready.</summary>
-    public DiffusionPipeline? Pipeline => state is { Phase: "ready" } ready ? ready.Pipeline : null;
+    public DiffusionPipeline? Pipeline => _state is { Phase: "ready" } ready ? ready.Pipeline : null;
 
     public WorkerStatus Status
     {
         get
         {
-            var now = state;
+            var now = _state;
             return new WorkerStatus
             {
                 Phase = now.Phase,
@@ -51,12 +51,12 @@ internal sealed class ModelLoading(
             var pipeline = await DiffusionPipeline.LoadAsync(
                 folder, new OnnxOptions { Threads = options.Threads, Device = options.Device });
             metrics.Loaded("load", Stopwatch.GetElapsedTime(start));
-            state = new State("warming", pipeline, null);
+            _state = new State("warming", pipeline, null);
             var warming = Stopwatch.GetTimestamp();
             WarmUp(pipeline);
             metrics.Loaded("warm_up", Stopwatch.GetElapsedTime(warming));
             loop.Start(pipeline);
-            state = new State("ready", pipeline, Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
+            _state = new State("ready", pipeline, Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
         }
         // Whatever a folder holds: a worker without a model must not go on, and must say why.
         catch (Exception e)

@@ -21,11 +21,13 @@ internal sealed record WorkerOptions(
           --exit-with-stdin    end when standard input ends, that is, when the parent has died
         """;
 
-    private static readonly HashSet<string> Names = ["--model", "--name", "--urls", "--threads", "--device", "--max-batch", "--guidance"];
+    private static readonly HashSet<string> Names =
+        ["--model", "--name", "--urls", "--threads", "--device", "--max-batch", "--guidance"];
     private static readonly HashSet<string> Flags = ["--exit-with-stdin"];
 
     /// <returns>The options, or all that is wrong with them.</returns>
-    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(IReadOnlyList<string> args, int cores, bool hasCuda)
+    public static (WorkerOptions? Options, IReadOnlyList<string> Problems) Parse(
+        IReadOnlyList<string> args, int cores, bool hasCuda)
     {
         var line = new CommandLine(args, Names, Flags);
         var model = line.Text("--model") ?? "";
@@ -35,7 +37,10 @@ internal sealed record WorkerOptions(
         var device = line.Text("--device") ?? "auto";
         if (device is not ("auto" or "cpu" or "cuda")) line.Report($"--device is {device}; auto, cpu or cuda belongs there.");
         if (device == "cuda" && !hasCuda)
-            line.Report("--device is cuda, but this build of ONNX Runtime has no CUDA provider; build with -p:Cuda=true, or take cpu.");
+        {
+            line.Report("--device is cuda, but this build of ONNX Runtime has no CUDA provider; "
+                + "build with -p:Cuda=true, or take cpu.");
+        }
         var cuda = device != "cpu" && hasCuda;
         var threads = line.Whole("--threads", 1, 1024, cores);
         var batch = line.Whole("--max-batch", 1, BatchLimit, cuda ? 4 : 1);
@@ -45,11 +50,14 @@ internal sealed record WorkerOptions(
 
         var full = Path.GetFullPath(model);
         var name = given ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(full));
-        return (new(full, name, url, threads, cuda ? OnnxDevice.Cuda : OnnxDevice.Cpu, batch, guidance, line.Flag("--exit-with-stdin")), []);
+        var placed = cuda ? OnnxDevice.Cuda : OnnxDevice.Cpu;
+        return (new(full, name, url, threads, placed, batch, guidance, line.Flag("--exit-with-stdin")), []);
     }
 
     // Kestrel's wildcards are no host names.
     private static bool IsHttp(string url) =>
-        Uri.TryCreate(url.Replace("//*", "//0.0.0.0", StringComparison.Ordinal).Replace("//+", "//0.0.0.0", StringComparison.Ordinal), UriKind.Absolute, out var uri)
+        Uri.TryCreate(
+            url.Replace("//*", "//0.0.0.0", StringComparison.Ordinal).Replace("//+", "//0.0.0.0", StringComparison.Ordinal),
+            UriKind.Absolute, out var uri)
         && uri.Scheme == "http";
 }

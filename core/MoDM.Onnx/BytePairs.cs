@@ -11,19 +11,19 @@ internal sealed class BytePairs
 {
     private const string WordEnd = "</w>";
 
-    private readonly Dictionary<string, int> vocabulary;
-    private readonly Dictionary<int, string> texts;
-    private readonly Dictionary<(int Left, int Right), (int Rank, int Joined)> merges;
+    private readonly Dictionary<string, int> _vocabulary;
+    private readonly Dictionary<int, string> _texts;
+    private readonly Dictionary<(int Left, int Right), (int Rank, int Joined)> _merges;
 
     // The token of each byte within a word, and at its end.
-    private readonly int[] inner = new int[256];
-    private readonly int[] last = new int[256];
+    private readonly int[] _inner = new int[256];
+    private readonly int[] _last = new int[256];
 
     private BytePairs(string folder, Dictionary<string, int> vocabulary, string[] lines)
     {
-        this.vocabulary = vocabulary;
-        texts = vocabulary.ToDictionary(v => v.Value, v => v.Key);
-        merges = new(lines.Length);
+        _vocabulary = vocabulary;
+        _texts = vocabulary.ToDictionary(v => v.Value, v => v.Key);
+        _merges = new(lines.Length);
         foreach (var line in lines)
         {
             if (line.Length == 0 || line.StartsWith("#version", StringComparison.Ordinal))
@@ -34,12 +34,12 @@ internal sealed class BytePairs
             {
                 throw new ModelException($"{folder}/merges.txt: \"{line}\" does not join two entries of vocab.json to a third.");
             }
-            merges.TryAdd((left, right), (merges.Count, joined));
+            _merges.TryAdd((left, right), (_merges.Count, joined));
         }
         foreach (var (value, character) in Alphabet())
         {
-            inner[value] = Required(folder, character.ToString());
-            last[value] = Required(folder, character + WordEnd);
+            _inner[value] = Required(folder, character.ToString());
+            _last[value] = Required(folder, character + WordEnd);
         }
     }
 
@@ -59,9 +59,9 @@ internal sealed class BytePairs
         return new BytePairs(folder, vocabulary, File.ReadAllLines(mergesFile));
     }
 
-    public int? Id(string token) => vocabulary.TryGetValue(token, out var id) ? id : null;
+    public int? Id(string token) => _vocabulary.TryGetValue(token, out var id) ? id : null;
 
-    public string? Text(int id) => texts.GetValueOrDefault(id);
+    public string? Text(int id) => _texts.GetValueOrDefault(id);
 
     /// <summary>Appends the tokens of one word. n log n in its length: a word may be as long as the longest prompt.</summary>
     public void Encode(ReadOnlySpan<char> word, List<int> into)
@@ -72,7 +72,7 @@ internal sealed class BytePairs
         var next = new int[count];
         var previous = new int[count];
         for (var i = 0; i < count; i++)
-            (symbols[i], next[i], previous[i]) = (i == count - 1 ? last[bytes[i]] : inner[bytes[i]], i + 1, i - 1);
+            (symbols[i], next[i], previous[i]) = (i == count - 1 ? _last[bytes[i]] : _inner[bytes[i]], i + 1, i - 1);
 
         var queue = new PriorityQueue<(int At, int Left, int Right), (int Rank, int At)>();
         for (var i = 0; i + 1 < count; i++)
@@ -84,7 +84,7 @@ internal sealed class BytePairs
             // Entries whose parts have been joined with others meanwhile are stale.
             if (symbols[at] != left || other >= count || symbols[other] != right)
                 continue;
-            symbols[at] = merges[(left, right)].Joined;
+            symbols[at] = _merges[(left, right)].Joined;
             symbols[other] = -1;
             next[at] = next[other];
             if (next[at] < count)
@@ -102,7 +102,7 @@ internal sealed class BytePairs
         void Offer(int at)
         {
             var other = next[at];
-            if (other < count && merges.TryGetValue((symbols[at], symbols[other]), out var merge))
+            if (other < count && _merges.TryGetValue((symbols[at], symbols[other]), out var merge))
                 queue.Enqueue((at, symbols[at], symbols[other]), (merge.Rank, at));
         }
     }

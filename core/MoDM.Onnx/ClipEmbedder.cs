@@ -15,25 +15,28 @@ public readonly record struct TextEmbedding(float[] Vector, bool Truncated);
 /// </summary>
 public sealed class ClipEmbedder : IDisposable
 {
-    private readonly OnnxModel text, vision;
-    private readonly ClipTokenizer tokenizer;
-    private readonly ClipPreprocessing preprocessing;
-    private readonly string[] textInputs;
+    private readonly OnnxModel _text, _vision;
+    private readonly ClipTokenizer _tokenizer;
+    private readonly ClipPreprocessing _preprocessing;
+    private readonly string[] _textInputs;
 
     private ClipEmbedder(
         OnnxModel text, OnnxModel vision, ClipTokenizer tokenizer, ClipPreprocessing preprocessing, string revision)
     {
-        (this.text, this.vision, this.tokenizer, this.preprocessing) = (text, vision, tokenizer, preprocessing);
+        (_text, _vision, _tokenizer, _preprocessing) = (text, vision, tokenizer, preprocessing);
         Revision = revision;
-        textInputs = [.. text.Inputs.Select(i => i.Name)];
+        _textInputs = [.. text.Inputs.Select(i => i.Name)];
         Dimension = Width(text.RequireOutput("text_embeds"), text.File);
         var other = Width(vision.RequireOutput("image_embeds"), vision.File);
         if (Dimension != other)
-            throw new ModelException($"{vision.File}: embeds in {other} dimensions, {text.File} in {Dimension}; they are not a pair.");
-        if (textInputs.Except(["input_ids", "attention_mask"]).Any() || !textInputs.Contains("input_ids"))
         {
             throw new ModelException(
-                $"{text.File}: has inputs {string.Join(", ", textInputs)}; input_ids and attention_mask are supported.");
+                $"{vision.File}: embeds in {other} dimensions, {text.File} in {Dimension}; they are not a pair.");
+        }
+        if (_textInputs.Except(["input_ids", "attention_mask"]).Any() || !_textInputs.Contains("input_ids"))
+        {
+            throw new ModelException(
+                $"{text.File}: has inputs {string.Join(", ", _textInputs)}; input_ids and attention_mask are supported.");
         }
         if (vision.Inputs.Count != 1 || vision.Inputs[0].Name != "pixel_values")
             throw new ModelException($"{vision.File}: has other inputs than pixel_values.");
@@ -75,13 +78,13 @@ public sealed class ClipEmbedder : IDisposable
 
     public TextEmbedding EmbedText(string prompt)
     {
-        var tokens = tokenizer.Encode(prompt);
-        var inputs = new OrtValue[textInputs.Length];
+        var tokens = _tokenizer.Encode(prompt);
+        var inputs = new OrtValue[_textInputs.Length];
         try
         {
             for (var i = 0; i < inputs.Length; i++)
-                inputs[i] = Whole(tokens, textInputs[i] == "input_ids", text.Inputs[i].Type);
-            return new TextEmbedding(Run(text, textInputs, inputs, "text_embeds"), tokens.Truncated);
+                inputs[i] = Whole(tokens, _textInputs[i] == "input_ids", _text.Inputs[i].Type);
+            return new TextEmbedding(Run(_text, _textInputs, inputs, "text_embeds"), tokens.Truncated);
         }
         finally
         {
@@ -92,16 +95,16 @@ public sealed class ClipEmbedder : IDisposable
 
     public float[] EmbedImage(RgbImage image)
     {
-        var pixels = new float[3 * preprocessing.Width * preprocessing.Height];
-        preprocessing.Write(image, pixels);
-        using var input = OrtValue.CreateTensorValueFromMemory(pixels, [1, 3, preprocessing.Height, preprocessing.Width]);
-        return Run(vision, ["pixel_values"], [input], "image_embeds");
+        var pixels = new float[3 * _preprocessing.Width * _preprocessing.Height];
+        _preprocessing.Write(image, pixels);
+        using var input = OrtValue.CreateTensorValueFromMemory(pixels, [1, 3, _preprocessing.Height, _preprocessing.Width]);
+        return Run(_vision, ["pixel_values"], [input], "image_embeds");
     }
 
     public void Dispose()
     {
-        text.Dispose();
-        vision.Dispose();
+        _text.Dispose();
+        _vision.Dispose();
     }
 
     private float[] Run(OnnxModel model, string[] names, OrtValue[] inputs, string output)
@@ -119,7 +122,8 @@ public sealed class ClipEmbedder : IDisposable
         int Value(int i) => ids ? tokens.Ids[i] : i < tokens.Length ? 1 : 0;
         if (type == TensorElementType.Int32)
             return OrtValue.CreateTensorValueFromMemory([.. Enumerable.Range(0, tokens.Ids.Length).Select(Value)], shape);
-        return OrtValue.CreateTensorValueFromMemory([.. Enumerable.Range(0, tokens.Ids.Length).Select(i => (long)Value(i))], shape);
+        return OrtValue.CreateTensorValueFromMemory(
+            [.. Enumerable.Range(0, tokens.Ids.Length).Select(i => (long)Value(i))], shape);
     }
 
     private static int Width(TensorSpec output, string file) => output.Dimensions is [_, > 0 and var width]

@@ -8,14 +8,14 @@ namespace MoDM.Onnx;
 /// </summary>
 internal sealed class ClipPreprocessing
 {
-    private readonly int edge;
-    private readonly float scale;
-    private readonly float[] mean, deviation;
+    private readonly int _edge;
+    private readonly float _scale;
+    private readonly float[] _mean, _deviation;
 
     private ClipPreprocessing(int edge, int width, int height, float scale, float[] mean, float[] deviation)
     {
-        (this.edge, Width, Height) = (edge, width, height);
-        (this.scale, this.mean, this.deviation) = (scale, mean, deviation);
+        (_edge, Width, Height) = (edge, width, height);
+        (_scale, _mean, _deviation) = (scale, mean, deviation);
     }
 
     public int Width { get; }
@@ -63,14 +63,14 @@ internal sealed class ClipPreprocessing
     {
         // int() truncates here, as transformers does it.
         var (w, h) = (image.Width, image.Height);
-        var size = w <= h ? (edge, (int)((double)((long)edge * h) / w)) : ((int)((double)((long)edge * w) / h), edge);
+        var size = w <= h ? (_edge, (int)((double)((long)_edge * h) / w)) : ((int)((double)((long)_edge * w) / h), _edge);
         var window = ((size.Item1 - Width) / 2, (size.Item2 - Height) / 2, Width, Height);
         var pixels = PillowBicubic.Resize(image.Pixels, w, h, size, window);
         var plane = Width * Height;
         for (var i = 0; i < plane; i++)
         {
             for (var c = 0; c < 3; c++)
-                target[c * plane + i] = (pixels[3 * i + c] * scale - mean[c]) / deviation[c];
+                target[c * plane + i] = (pixels[3 * i + c] * _scale - _mean[c]) / _deviation[c];
         }
     }
 }

@@ -22,14 +22,14 @@ public sealed class ClipTokenizer
 {
     private static readonly string[] Contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 
-    private readonly BytePairs pairs;
-    private readonly AddedToken[] added;
-    private readonly int start, end, pad;
+    private readonly BytePairs _pairs;
+    private readonly AddedToken[] _added;
+    private readonly int _start, _end, _pad;
 
     private ClipTokenizer(BytePairs pairs, AddedToken[] added, int maxLength, int start, int end, int pad)
     {
-        (this.pairs, this.added, MaxLength) = (pairs, added, maxLength);
-        (this.start, this.end, this.pad) = (start, end, pad);
+        (_pairs, _added, MaxLength) = (pairs, added, maxLength);
+        (_start, _end, _pad) = (start, end, pad);
     }
 
     /// <summary>Tokens that the model reads, start and end token included.</summary>
@@ -55,15 +55,15 @@ public sealed class ClipTokenizer
 
     public ClipTokens Encode(string text)
     {
-        var all = new List<int> { start };
-        foreach (var (raw, token) in AddedToken.Split(text, added.Where(a => !a.Normalized)))
+        var all = new List<int> { _start };
+        foreach (var (raw, token) in AddedToken.Split(text, _added.Where(a => !a.Normalized)))
         {
             if (token is { } id)
             {
                 all.Add(id);
                 continue;
             }
-            foreach (var (piece, inner) in AddedToken.Split(Normalize(raw), added.Where(a => a.Normalized)))
+            foreach (var (piece, inner) in AddedToken.Split(Normalize(raw), _added.Where(a => a.Normalized)))
             {
                 if (inner is { } innerId)
                     all.Add(innerId);
@@ -71,13 +71,13 @@ public sealed class ClipTokenizer
                     AddWords(piece, all);
             }
         }
-        all.Add(end);
+        all.Add(_end);
         var ids = new int[MaxLength];
-        Array.Fill(ids, pad);
+        Array.Fill(ids, _pad);
         var length = Math.Min(all.Count, MaxLength);
         all.CopyTo(0, ids, 0, length);
-        ids[length - 1] = end;
-        return new ClipTokens(ids, length, all.Count, all.Count > MaxLength ? pairs.Text(all[MaxLength - 1]) : null);
+        ids[length - 1] = _end;
+        return new ClipTokens(ids, length, all.Count, all.Count > MaxLength ? _pairs.Text(all[MaxLength - 1]) : null);
     }
 
     internal static string Normalize(string text)
@@ -129,7 +129,7 @@ public sealed class ClipTokenizer
                 while (kind != 'N' && i + length < text.Length && Kind(text, i + length, out var next) == kind)
                     length += next;
             }
-            pairs.Encode(text.AsSpan(i, length), into);
+            _pairs.Encode(text.AsSpan(i, length), into);
             i += length;
         }
     }

@@ -12,13 +12,13 @@ namespace MoDM.Onnx;
 /// </summary>
 public sealed class OnnxModel : IDisposable
 {
-    private readonly InferenceSession session;
-    private readonly RunOptions runOptions = new();
+    private readonly InferenceSession _session;
+    private readonly RunOptions _runOptions = new();
 
     private OnnxModel(string file, InferenceSession session)
     {
         File = file;
-        this.session = session;
+        _session = session;
         Inputs = Specs(session.InputMetadata, session.InputNames);
         Outputs = Specs(session.OutputMetadata, session.OutputNames);
     }
@@ -70,14 +70,14 @@ public sealed class OnnxModel : IDisposable
         IReadOnlyCollection<string> outputNames, IReadOnlyCollection<OrtValue> outputs)
     {
         var start = Stopwatch.GetTimestamp();
-        session.Run(runOptions, inputNames, inputs, outputNames, outputs);
+        _session.Run(_runOptions, inputNames, inputs, outputNames, outputs);
         return Stopwatch.GetElapsedTime(start);
     }
 
     public void Dispose()
     {
-        session.Dispose();
-        runOptions.Dispose();
+        _session.Dispose();
+        _runOptions.Dispose();
     }
 
     private static OrtSessionOptions Settings(OnnxOptions options)
@@ -121,7 +121,8 @@ public sealed class OnnxModel : IDisposable
         catch (OnnxRuntimeException e)
         {
             throw new ModelException(
-                $"device cuda: cannot be used; are the driver and the CUDA libraries installed? ONNX Runtime says: {e.Message}", e);
+                $"device cuda: cannot be used; are the driver and the CUDA libraries installed? ONNX Runtime says: {e.Message}",
+                e);
         }
     }
 

@@ -26,4 +26,5 @@ public sealed record OnnxOptions
 
 /// <summary>One input or output of a network.</summary>
 /// <param name="Dimensions">Axis lengths; -1 where the file leaves it free.</param>
-public sealed record TensorSpec(string Name, Microsoft.ML.OnnxRuntime.Tensors.TensorElementType Type, IReadOnlyList<int> Dimensions);
+public sealed record TensorSpec(
+    string Name, Microsoft.ML.OnnxRuntime.Tensors.TensorElementType Type, IReadOnlyList<int> Dimensions);

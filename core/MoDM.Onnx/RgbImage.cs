@@ -32,7 +32,9 @@ public sealed class RgbImage
     /// Reads PNG, JPEG or WebP. The size in the header is checked before anything is unpacked, so that a small file
     /// cannot ask for gigabytes. Transparency is laid on white; colour profiles and rotation marks are not applied.
     /// </summary>
-    /// <exception cref="ImageFormatException">Not such a picture, cut off, or of more than <paramref name="maxPixels"/>.</exception>
+    /// <exception cref="ImageFormatException">
+    /// Not such a picture, cut off, or of more than <paramref name="maxPixels"/>.
+    /// </exception>
     public static RgbImage Decode(ReadOnlySpan<byte> bytes, int maxPixels = 4096 * 4096)
     {
         using var data = SKData.CreateCopy(bytes);

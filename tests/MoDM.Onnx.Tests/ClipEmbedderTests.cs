@@ -5,9 +5,9 @@ namespace MoDM.Onnx.Tests;
 
 public sealed class ClipEmbedderTests : IDisposable
 {
-    private readonly ClipEmbedder embedder = ClipEmbedder.Load(Repo.Model("postcards-clip"), threads: 1);
+    private readonly ClipEmbedder _embedder = ClipEmbedder.Load(Repo.Model("postcards-clip"), threads: 1);
 
-    public void Dispose() => embedder.Dispose();
+    public void Dispose() => _embedder.Dispose();
 
     [Fact]
     public void Preprocessing_equals_the_CLIPImageProcessor_bit_for_bit_up_to_float_rounding()
@@ -48,12 +48,12 @@ public sealed class ClipEmbedderTests : IDisposable
         var prompts = Golden.Json("clip.json").GetProperty("prompts");
         for (var i = 0; i < 5; i++)
         {
-            var row = (i * embedder.Dimension)..((i + 1) * embedder.Dimension);
-            var text = embedder.EmbedText(prompts[i].GetString()!);
+            var row = (i * _embedder.Dimension)..((i + 1) * _embedder.Dimension);
+            var text = _embedder.EmbedText(prompts[i].GetString()!);
             Assert.False(text.Truncated);
             Assert.Equal(1, TensorPrimitives.Norm<float>(text.Vector), 1e-5);
             Assert.True(TensorPrimitives.CosineSimilarity<float>(text.Vector, texts[row]) >= 0.9999f);
-            var image = embedder.EmbedImage(RgbImage.Decode(Golden.Bytes($"clip/image-{i}.png")));
+            var image = _embedder.EmbedImage(RgbImage.Decode(Golden.Bytes($"clip/image-{i}.png")));
             Assert.True(TensorPrimitives.CosineSimilarity<float>(image, images[row]) >= 0.9999f);
         }
     }
@@ -61,20 +61,20 @@ public sealed class ClipEmbedderTests : IDisposable
     [Fact]
     public async Task Many_threads_get_the_same_vectors_as_one()
     {
-        var alone = embedder.EmbedText("a red kite over hills").Vector;
+        var alone = _embedder.EmbedText("a red kite over hills").Vector;
         var together = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(
-            () => embedder.EmbedText("a red kite over hills").Vector, TestContext.Current.CancellationToken)));
+            () => _embedder.EmbedText("a red kite over hills").Vector, TestContext.Current.CancellationToken)));
         Assert.All(together, v => Assert.Equal(alone, v));
     }
 
     // Complaint row 34.
     [Fact]
     public void A_prompt_that_was_cut_says_so() =>
-        Assert.True(embedder.EmbedText(string.Join(' ', Enumerable.Repeat("red", 100))).Truncated);
+        Assert.True(_embedder.EmbedText(string.Join(' ', Enumerable.Repeat("red", 100))).Truncated);
 
     [Fact]
     public void A_picture_one_pixel_wide_and_very_tall_costs_no_more_than_another() =>
-        Assert.Equal(embedder.Dimension, embedder.EmbedImage(new RgbImage(1, 1_000_000, new byte[3_000_000])).Length);
+        Assert.Equal(_embedder.Dimension, _embedder.EmbedImage(new RgbImage(1, 1_000_000, new byte[3_000_000])).Length);
 
     [Fact]
     public void A_missing_file_is_named()
@@ -88,6 +88,6 @@ public sealed class ClipEmbedderTests : IDisposable
     {
         using var again = ClipEmbedder.Load(Repo.Model("postcards-clip"), 1);
         Assert.Equal(16, again.Revision.Length);
-        Assert.Equal(embedder.Revision, again.Revision);
+        Assert.Equal(_embedder.Revision, again.Revision);
     }
 }

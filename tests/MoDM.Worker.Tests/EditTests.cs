@@ -7,7 +7,7 @@ namespace MoDM.Worker.Tests;
 
 public sealed class EditTests(SmallWorker small) : IClassFixture<SmallWorker>
 {
-    private readonly WorkerProcess worker = small.Worker;
+    private readonly WorkerProcess _worker = small.Worker;
     private static readonly byte[] Source = Golden.Bytes("source-0.png");
 
     [Fact]
@@ -39,7 +39,7 @@ public sealed class EditTests(SmallWorker small) : IClassFixture<SmallWorker>
     public async Task A_picture_of_another_size_is_cut_to_the_model_s_own()
     {
         var wide = RgbImage.Decode(Source).Cover(300, 200).Encode(ImageEncoding.Jpeg);
-        var response = await worker.EditAsync(wide, ("prompt", "a red balloon"), ("num_inference_steps", "4"));
+        var response = await _worker.EditAsync(wide, ("prompt", "a red balloon"), ("num_inference_steps", "4"));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
     }
 
@@ -54,18 +54,18 @@ public sealed class EditTests(SmallWorker small) : IClassFixture<SmallWorker>
     [InlineData("cache", "bypass", "cache")]
     [InlineData("mask", "x", "mask")]
     public async Task What_an_edit_cannot_do_is_refused(string field, string value, string says) => await GenerationTests.Refused(
-        await worker.EditAsync(Source, ("prompt", "a kite"), ("num_inference_steps", "4"), (field, value)), 400, says);
+        await _worker.EditAsync(Source, ("prompt", "a kite"), ("num_inference_steps", "4"), (field, value)), 400, says);
 
     [Fact]
     public async Task What_is_no_picture_or_a_bomb_is_refused()
     {
-        await GenerationTests.Refused(await worker.EditAsync(null, ("prompt", "a kite")), 400, "image");
-        await GenerationTests.Refused(await worker.EditAsync("hello"u8.ToArray(), ("prompt", "a kite")), 400, "PNG, JPEG or WebP");
-        await GenerationTests.Refused(await worker.EditAsync(Source[..2000], ("prompt", "a kite")), 400, "cut off");
-        await GenerationTests.Refused(await worker.EditAsync(Bomb(), ("prompt", "a kite")), 400, "65535 x 65535");
+        await GenerationTests.Refused(await _worker.EditAsync(null, ("prompt", "a kite")), 400, "image");
+        await GenerationTests.Refused(await _worker.EditAsync("hello"u8.ToArray(), ("prompt", "a kite")), 400, "PNG, JPEG or WebP");
+        await GenerationTests.Refused(await _worker.EditAsync(Source[..2000], ("prompt", "a kite")), 400, "cut off");
+        await GenerationTests.Refused(await _worker.EditAsync(Bomb(), ("prompt", "a kite")), 400, "65535 x 65535");
         using var broken = new ByteArrayContent("--x\r\nbroken"u8.ToArray());
         broken.Headers.TryAddWithoutValidation("content-type", "multipart/form-data; boundary=x");
-        await GenerationTests.Refused(await worker.Http.PostAsync("/v1/images/edits", broken, TestContext.Current.CancellationToken), 400, "body");
+        await GenerationTests.Refused(await _worker.Http.PostAsync("/v1/images/edits", broken, TestContext.Current.CancellationToken), 400, "body");
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class EditTests(SmallWorker small) : IClassFixture<SmallWorker>
                 { new ByteArrayContent(Source), other, "b.png" },
                 { new StringContent("a kite"), "prompt" },
             };
-            var response = await worker.Http.PostAsync("/v1/images/edits", form, TestContext.Current.CancellationToken);
+            var response = await _worker.Http.PostAsync("/v1/images/edits", form, TestContext.Current.CancellationToken);
             await GenerationTests.Refused(response, 400, other);
         }
     }
@@ -103,7 +103,7 @@ public sealed class EditTests(SmallWorker small) : IClassFixture<SmallWorker>
 
     private async Task<RgbImage> Picture(params (string, string)[] fields)
     {
-        var response = await worker.EditAsync(Source, [("prompt", "a red balloon over mountains"), ("seed", "3"), ("guidance_scale", "3"), .. fields]);
+        var response = await _worker.EditAsync(Source, [("prompt", "a red balloon over mountains"), ("seed", "3"), ("guidance_scale", "3"), .. fields]);
         var body = await WorkerProcess.BodyAsync(response);
         Assert.True(response.StatusCode == HttpStatusCode.OK, body.ToString());
         return RgbImage.Decode(body.GetProperty("data")[0].GetProperty("b64_json").GetBytesFromBase64());

@@ -7,12 +7,12 @@ namespace MoDM.Worker.Tests;
 
 public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWorker>
 {
-    private readonly WorkerProcess worker = small.Worker;
+    private readonly WorkerProcess _worker = small.Worker;
 
     [Fact]
     public async Task An_answer_has_the_picture_its_seed_and_its_cost()
     {
-        var response = await worker.GenerateAsync(new { model = "postcards-small", prompt = "a red kite", num_inference_steps = 4 });
+        var response = await _worker.GenerateAsync(new { model = "postcards-small", prompt = "a red kite", num_inference_steps = 4 });
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         var body = await WorkerProcess.BodyAsync(response);
         var data = body.GetProperty("data")[0];
@@ -109,20 +109,20 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
     [InlineData("""{"prompt": "a", "model": "other"}""", 404, "postcards-small")]
     public async Task What_cannot_be_honoured_is_refused_with_what_would_be_right(string body, int status, string says)
     {
-        var response = await worker.GenerateAsync(body);
+        var response = await _worker.GenerateAsync(body);
         await Refused(response, status, says);
     }
 
     [Fact]
     public async Task All_that_is_wrong_is_named_at_once() => await Refused(
-        await worker.GenerateAsync("""{"prompt": "a", "size": "64x64", "response_format": "url"}"""), 400, "response_format", "size");
+        await _worker.GenerateAsync("""{"prompt": "a", "size": "64x64", "response_format": "url"}"""), 400, "response_format", "size");
 
     [Fact]
     public async Task Bytes_that_are_no_UTF_8_are_refused()
     {
         using var body = new ByteArrayContent([.. "{\"prompt\": \"a"u8, 0xff, .. "\"}"u8]);
         body.Headers.ContentType = new("application/json");
-        await Refused(await worker.Http.PostAsync("/v1/images/generations", body, Cancel), 400, "UTF-8");
+        await Refused(await _worker.Http.PostAsync("/v1/images/generations", body, Cancel), 400, "UTF-8");
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
     {
         foreach (var prompt in new[] { "a\0b", "\ud83d\ude80", "<|endoftext|>", new string('x', 30_000) })
         {
-            var response = await worker.GenerateAsync(new { prompt, num_inference_steps = 1 });
+            var response = await _worker.GenerateAsync(new { prompt, num_inference_steps = 1 });
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         }
     }
@@ -138,19 +138,19 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
     [Fact]
     public async Task Routes_methods_types_and_sizes_that_do_not_fit_are_errors_in_the_usual_shape()
     {
-        await Refused(await worker.Http.GetAsync("/v1/nothing", Cancel), 404, "/v1/nothing");
-        await Refused(await worker.Http.GetAsync("/v1/images/generations", Cancel), 405, "GET");
-        await Refused(await worker.Http.PostAsync("/v1/images/generations", new StringContent("prompt=a"), Cancel), 415, "application/json");
-        await Refused(await worker.Http.PostAsync("/v1/images/edits", new StringContent("prompt=a"), Cancel), 415, "multipart/form-data");
-        await Refused(await worker.GenerateAsync($$"""{"prompt": "{{new string('a', 2 << 20)}}"}"""), 413, "too large");
-        await Refused(await worker.EditAsync(new byte[33 << 20], ("prompt", "a")), 413, "too large");
+        await Refused(await _worker.Http.GetAsync("/v1/nothing", Cancel), 404, "/v1/nothing");
+        await Refused(await _worker.Http.GetAsync("/v1/images/generations", Cancel), 405, "GET");
+        await Refused(await _worker.Http.PostAsync("/v1/images/generations", new StringContent("prompt=a"), Cancel), 415, "application/json");
+        await Refused(await _worker.Http.PostAsync("/v1/images/edits", new StringContent("prompt=a"), Cancel), 415, "multipart/form-data");
+        await Refused(await _worker.GenerateAsync($$"""{"prompt": "{{new string('a', 2 << 20)}}"}"""), 413, "too large");
+        await Refused(await _worker.EditAsync(new byte[33 << 20], ("prompt", "a")), 413, "too large");
     }
 
     [Fact]
     public async Task Metrics_tell_of_generations_steps_and_loading()
     {
         await Data(new { prompt = "a kite", num_inference_steps = 2 });
-        var metrics = await worker.Http.GetStringAsync("/metrics", Cancel);
+        var metrics = await _worker.Http.GetStringAsync("/metrics", Cancel);
         Assert.Contains($$"""{{MetricNames.GenerationSeconds}}_count{model="postcards-small"}""", metrics, StringComparison.Ordinal);
         Assert.Contains($$"""{{MetricNames.StepSeconds}}_count{model="postcards-small"}""", metrics, StringComparison.Ordinal);
         Assert.Contains($$"""{{MetricNames.InFlight}}{pool="postcards-small"} 0""", metrics, StringComparison.Ordinal);
@@ -167,12 +167,12 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
         {
             for (var i = 0; i < count; i++)
                 await Data(new { prompt = $"kite {i}", n = 1 + i % 3, num_inference_steps = 1 + i % 2, guidance_scale = 1 + i % 3 });
-            worker.Process.Refresh();
+            _worker.Process.Refresh();
         }
         await Draw(30);
-        var before = worker.Process.WorkingSet64;
+        var before = _worker.Process.WorkingSet64;
         await Draw(60);
-        Assert.True(worker.Process.WorkingSet64 < before + (60 << 20), $"{before} -> {worker.Process.WorkingSet64}");
+        Assert.True(_worker.Process.WorkingSet64 < before + (60 << 20), $"{before} -> {_worker.Process.WorkingSet64}");
     }
 
     internal static async Task Refused(HttpResponseMessage response, int status, params string[] says)
@@ -188,7 +188,7 @@ public sealed class GenerationTests(SmallWorker small) : IClassFixture<SmallWork
 
     private async Task<JsonElement[]> Data(object body)
     {
-        var response = await worker.GenerateAsync(body);
+        var response = await _worker.GenerateAsync(body);
         var json = await WorkerProcess.BodyAsync(response);
         Assert.True(response.StatusCode == HttpStatusCode.OK, json.ToString());
         return [.. json.GetProperty("data").EnumerateArray()];

@@ -7,13 +7,13 @@ namespace MoDM.Worker.Tests;
 
 public sealed class StreamTests(SmallWorker small) : IClassFixture<SmallWorker>
 {
-    private readonly WorkerProcess worker = small.Worker;
+    private readonly WorkerProcess _worker = small.Worker;
 
     // Complaint row 22: progress belongs to a request, not to "the current job".
     [Fact]
     public async Task Progress_previews_and_the_picture_come_in_order_for_every_image()
     {
-        var response = await worker.GenerateAsync(new
+        var response = await _worker.GenerateAsync(new
         {
             prompt = "a red kite",
             n = 2,
@@ -49,10 +49,10 @@ public sealed class StreamTests(SmallWorker small) : IClassFixture<SmallWorker>
     public async Task A_streamed_picture_equals_the_same_one_without_a_stream()
     {
         var body = new Dictionary<string, object> { ["prompt"] = "a red kite", ["seed"] = 5, ["num_inference_steps"] = 3 };
-        var plain = await WorkerProcess.BodyAsync(await worker.GenerateAsync(body));
+        var plain = await WorkerProcess.BodyAsync(await _worker.GenerateAsync(body));
         body["stream"] = true;
         body["partial_images"] = 3;
-        var events = await WorkerProcess.EventsAsync(await worker.GenerateAsync(body)).ToListAsync(TestContext.Current.CancellationToken);
+        var events = await WorkerProcess.EventsAsync(await _worker.GenerateAsync(body)).ToListAsync(TestContext.Current.CancellationToken);
         Assert.Equal(
             plain.GetProperty("data")[0].GetProperty("b64_json").GetString(),
             events[^1].Data.GetProperty("b64_json").GetString());
@@ -61,7 +61,7 @@ public sealed class StreamTests(SmallWorker small) : IClassFixture<SmallWorker>
     [Fact]
     public async Task A_refinement_counts_its_steps_from_where_it_came_in()
     {
-        var response = await worker.EditAsync(
+        var response = await _worker.EditAsync(
             Golden.Bytes("source-0.png"), ("prompt", "a kite"), ("num_inference_steps", "10"), ("skip_steps", "6"), ("stream", "true"));
         var events = await WorkerProcess.EventsAsync(response).ToListAsync(TestContext.Current.CancellationToken);
         Assert.Equal([7, 8, 9, 10], Steps(events));

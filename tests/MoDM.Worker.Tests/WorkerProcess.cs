@@ -10,7 +10,7 @@ namespace MoDM.Worker.Tests;
 /// <summary>The worker as its users meet it: a process that speaks HTTP.</summary>
 public sealed class WorkerProcess : IAsyncDisposable
 {
-    private readonly StringBuilder errors = new();
+    private readonly StringBuilder _errors = new();
 
     private WorkerProcess(Process process) => Process = process;
 
@@ -21,8 +21,8 @@ public sealed class WorkerProcess : IAsyncDisposable
     {
         get
         {
-            lock (errors)
-                return errors.ToString();
+            lock (_errors)
+                return _errors.ToString();
         }
     }
 
@@ -41,8 +41,8 @@ public sealed class WorkerProcess : IAsyncDisposable
         var worker = new WorkerProcess(Process.Start(start)!);
         worker.Process.ErrorDataReceived += (_, e) =>
         {
-            lock (worker.errors)
-                worker.errors.AppendLine(e.Data);
+            lock (worker._errors)
+                worker._errors.AppendLine(e.Data);
         };
         worker.Process.BeginErrorReadLine();
         return worker;

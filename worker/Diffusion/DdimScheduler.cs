@@ -8,17 +8,17 @@ internal sealed class DdimScheduler : INoiseScheduler
 {
     private readonly record struct Settings(NoiseTable Table, float FinalAlpha, float Clip);
 
-    private readonly Settings settings;
-    private readonly float[] timesteps;
-    private readonly float eta;
+    private readonly Settings _settings;
+    private readonly float[] _timesteps;
+    private readonly float _eta;
 
     private DdimScheduler(Settings settings, float[] timesteps, double eta) =>
-        (this.settings, this.timesteps, this.eta) = (settings, timesteps, (float)eta);
+        (_settings, _timesteps, _eta) = (settings, timesteps, (float)eta);
 
-    public ReadOnlySpan<float> Timesteps => timesteps;
+    public ReadOnlySpan<float> Timesteps => _timesteps;
     public ReadOnlySpan<float> Sigmas => [];
     public float InitNoiseSigma => 1;
-    public bool UsesStepNoise => eta > 0;
+    public bool UsesStepNoise => _eta > 0;
 
     public static NoiseScheduling Read(SchedulerConfig config)
     {
@@ -39,7 +39,7 @@ internal sealed class DdimScheduler : INoiseScheduler
 
     public void AddNoise(int step, ReadOnlySpan<float> data, ReadOnlySpan<float> noise, Span<float> sample)
     {
-        var a = Alpha((int)timesteps[step]);
+        var a = Alpha((int)_timesteps[step]);
         var (signal, level) = (MathF.Sqrt(a), MathF.Sqrt(1 - a));
         for (var i = 0; i < sample.Length; i++)
             sample[i] = signal * data[i] + level * noise[i];
@@ -49,24 +49,24 @@ internal sealed class DdimScheduler : INoiseScheduler
 
     public void Step(int step, ReadOnlySpan<float> output, Span<float> sample, ReadOnlySpan<float> noise, Span<float> estimate)
     {
-        var t = (int)timesteps[step];
-        float a = Alpha(t), before = Alpha(t - settings.Table.TrainSteps / timesteps.Length);
+        var t = (int)_timesteps[step];
+        float a = Alpha(t), before = Alpha(t - _settings.Table.TrainSteps / _timesteps.Length);
         var (signal, level) = (MathF.Sqrt(a), MathF.Sqrt(1 - a));
         var variance = (1 - before) / (1 - a) * (1 - a / before);
-        var deviation = eta * MathF.Sqrt(variance);
+        var deviation = _eta * MathF.Sqrt(variance);
         var (signalBefore, direction) = (MathF.Sqrt(before), MathF.Sqrt(1 - before - deviation * deviation));
         for (var i = 0; i < sample.Length; i++)
         {
-            var (data, epsilon) = settings.Table.Prediction == PredictionType.Epsilon
+            var (data, epsilon) = _settings.Table.Prediction == PredictionType.Epsilon
                 ? ((sample[i] - level * output[i]) / signal, output[i])
                 : (signal * sample[i] - level * output[i], signal * output[i] + level * sample[i]);
-            estimate[i] = Math.Clamp(data, -settings.Clip, settings.Clip);
+            estimate[i] = Math.Clamp(data, -_settings.Clip, _settings.Clip);
             sample[i] = signalBefore * estimate[i] + direction * epsilon;
             if (deviation > 0)
                 sample[i] += deviation * noise[i];
         }
     }
 
-    private float Alpha(int timestep) => timestep < 0 ? settings.FinalAlpha
-        : settings.Table.AlphasCumulative[Math.Min(timestep, settings.Table.TrainSteps - 1)];
+    private float Alpha(int timestep) => timestep < 0 ? _settings.FinalAlpha
+        : _settings.Table.AlphasCumulative[Math.Min(timestep, _settings.Table.TrainSteps - 1)];
 }

@@ -10,18 +10,18 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
     private sealed record Settings(
         PredictionType Prediction, int Order, bool Midpoint, bool LowerOrderFinal, bool EulerAtFinal, bool EndsInZero);
 
-    private readonly Settings settings;
-    private readonly float[] timesteps, sigmas;
+    private readonly Settings _settings;
+    private readonly float[] _timesteps, _sigmas;
 
     // Data predictions of the last three steps, newest first.
-    private readonly float[][] history = [[], [], []];
-    private int known;
+    private readonly float[][] _history = [[], [], []];
+    private int _known;
 
     private DpmSolverScheduler(Settings settings, float[] timesteps, float[] sigmas) =>
-        (this.settings, this.timesteps, this.sigmas) = (settings, timesteps, sigmas);
+        (_settings, _timesteps, _sigmas) = (settings, timesteps, sigmas);
 
-    public ReadOnlySpan<float> Timesteps => timesteps;
-    public ReadOnlySpan<float> Sigmas => sigmas;
+    public ReadOnlySpan<float> Timesteps => _timesteps;
+    public ReadOnlySpan<float> Sigmas => _sigmas;
     public float InitNoiseSigma => 1;
     public bool UsesStepNoise => false;
 
@@ -93,17 +93,17 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
                 Third(step, sample);
                 break;
         }
-        known = Math.Min(known + 1, settings.Order);
+        _known = Math.Min(_known + 1, _settings.Order);
     }
 
     // Fewer known predictions, and the last steps of short schedules, take a lower order.
     private int Order(int step)
     {
-        var left = timesteps.Length - step;
-        var brief = settings.LowerOrderFinal && timesteps.Length < 15;
-        if (settings.Order == 1 || known < 1 || (left == 1 && (brief || settings.EulerAtFinal || settings.EndsInZero)))
+        var left = _timesteps.Length - step;
+        var brief = _settings.LowerOrderFinal && _timesteps.Length < 15;
+        if (_settings.Order == 1 || _known < 1 || (left == 1 && (brief || _settings.EulerAtFinal || _settings.EndsInZero)))
             return 1;
-        return settings.Order == 2 || known < 2 || (left == 2 && brief) ? 2 : 3;
+        return _settings.Order == 2 || _known < 2 || (left == 2 && brief) ? 2 : 3;
     }
 
     private void Remember(int step, ReadOnlySpan<float> output, ReadOnlySpan<float> sample, Span<float> estimate)
@@ -112,12 +112,12 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
         var (a, s) = ((float)alpha, (float)sigma);
         for (var i = 0; i < estimate.Length; i++)
         {
-            estimate[i] = settings.Prediction == PredictionType.Epsilon
+            estimate[i] = _settings.Prediction == PredictionType.Epsilon
                 ? (sample[i] - s * output[i]) / a
                 : a * sample[i] - s * output[i];
         }
-        var oldest = history[2].Length == estimate.Length ? history[2] : new float[estimate.Length];
-        (history[0], history[1], history[2]) = (oldest, history[0], history[1]);
+        var oldest = _history[2].Length == estimate.Length ? _history[2] : new float[estimate.Length];
+        (_history[0], _history[1], _history[2]) = (oldest, _history[0], _history[1]);
         estimate.CopyTo(oldest);
     }
 
@@ -128,7 +128,7 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
         var keep = (float)(sigma / sigma0);
         var take = (float)(-alpha * (Math.Exp(lambda0 - lambda) - 1));
         for (var i = 0; i < sample.Length; i++)
-            sample[i] = keep * sample[i] + take * history[0][i];
+            sample[i] = keep * sample[i] + take * _history[0][i];
     }
 
     private void Second(int step, Span<float> sample)
@@ -141,11 +141,11 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
         var fall = Math.Exp(-h) - 1;
         var keep = (float)(sigma / sigma0);
         var take = (float)(-alpha * fall);
-        var slope = (float)(settings.Midpoint ? -0.5 * alpha * fall : alpha * (fall / h + 1));
+        var slope = (float)(_settings.Midpoint ? -0.5 * alpha * fall : alpha * (fall / h + 1));
         for (var i = 0; i < sample.Length; i++)
         {
-            var d1 = (history[0][i] - history[1][i]) / (float)r;
-            sample[i] = keep * sample[i] + take * history[0][i] + slope * d1;
+            var d1 = (_history[0][i] - _history[1][i]) / (float)r;
+            sample[i] = keep * sample[i] + take * _history[0][i] + slope * d1;
         }
     }
 
@@ -164,7 +164,7 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
         var curve = (float)(-alpha * ((fall + h) / (h * h) - 0.5));
         for (var i = 0; i < sample.Length; i++)
         {
-            var (m0, m1, m2) = (history[0][i], history[1][i], history[2][i]);
+            var (m0, m1, m2) = (_history[0][i], _history[1][i], _history[2][i]);
             var (near, far) = ((m0 - m1) / r0, (m1 - m2) / r1);
             var d1 = near + r0 / (r0 + r1) * (near - far);
             var d2 = (near - far) / (r0 + r1);
@@ -174,7 +174,7 @@ internal sealed class DpmSolverScheduler : INoiseScheduler
 
     private (double Alpha, double Sigma, double Lambda) Level(int step)
     {
-        double ratio = sigmas[step];
+        double ratio = _sigmas[step];
         var alpha = 1 / Math.Sqrt(ratio * ratio + 1);
         return (alpha, ratio * alpha, -Math.Log(ratio));
     }

@@ -6,17 +6,17 @@ namespace MoDM.Worker.Diffusion;
 /// </summary>
 internal sealed class EulerAncestralScheduler : INoiseScheduler
 {
-    private readonly float[] timesteps, sigmas;
-    private readonly PredictionType prediction;
+    private readonly float[] _timesteps, _sigmas;
+    private readonly PredictionType _prediction;
 
     private EulerAncestralScheduler(float[] timesteps, float[] sigmas, PredictionType prediction, bool scaled)
     {
-        (this.timesteps, this.sigmas, this.prediction) = (timesteps, sigmas, prediction);
+        (_timesteps, _sigmas, _prediction) = (timesteps, sigmas, prediction);
         InitNoiseSigma = EulerScheduler.InitialScale(sigmas, scaled);
     }
 
-    public ReadOnlySpan<float> Timesteps => timesteps;
-    public ReadOnlySpan<float> Sigmas => sigmas;
+    public ReadOnlySpan<float> Timesteps => _timesteps;
+    public ReadOnlySpan<float> Sigmas => _sigmas;
     public float InitNoiseSigma { get; }
     public bool UsesStepNoise => true;
 
@@ -37,18 +37,18 @@ internal sealed class EulerAncestralScheduler : INoiseScheduler
     public void AddNoise(int step, ReadOnlySpan<float> data, ReadOnlySpan<float> noise, Span<float> sample)
     {
         for (var i = 0; i < sample.Length; i++)
-            sample[i] = data[i] + noise[i] * sigmas[step];
+            sample[i] = data[i] + noise[i] * _sigmas[step];
     }
 
     public void ScaleInput(int step, ReadOnlySpan<float> sample, Span<float> input) =>
-        EulerScheduler.Scale(sigmas[step], sample, input);
+        EulerScheduler.Scale(_sigmas[step], sample, input);
 
     public void Step(int step, ReadOnlySpan<float> output, Span<float> sample, ReadOnlySpan<float> noise, Span<float> estimate)
     {
-        float from = sigmas[step], to = sigmas[step + 1];
+        float from = _sigmas[step], to = _sigmas[step + 1];
         var up = MathF.Sqrt(to * to * (from * from - to * to) / (from * from));
         var dt = MathF.Sqrt(to * to - up * up) - from;
-        EulerScheduler.Estimate(prediction, from, output, sample, estimate);
+        EulerScheduler.Estimate(_prediction, from, output, sample, estimate);
         for (var i = 0; i < sample.Length; i++)
             sample[i] += (sample[i] - estimate[i]) / from * dt + noise[i] * up;
     }

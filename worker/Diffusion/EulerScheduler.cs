@@ -6,17 +6,17 @@ namespace MoDM.Worker.Diffusion;
 /// </summary>
 internal sealed class EulerScheduler : INoiseScheduler
 {
-    private readonly float[] timesteps, sigmas;
-    private readonly PredictionType prediction;
+    private readonly float[] _timesteps, _sigmas;
+    private readonly PredictionType _prediction;
 
     private EulerScheduler(float[] timesteps, float[] sigmas, PredictionType prediction, bool scaled)
     {
-        (this.timesteps, this.sigmas, this.prediction) = (timesteps, sigmas, prediction);
+        (_timesteps, _sigmas, _prediction) = (timesteps, sigmas, prediction);
         InitNoiseSigma = InitialScale(sigmas, scaled);
     }
 
-    public ReadOnlySpan<float> Timesteps => timesteps;
-    public ReadOnlySpan<float> Sigmas => sigmas;
+    public ReadOnlySpan<float> Timesteps => _timesteps;
+    public ReadOnlySpan<float> Sigmas => _sigmas;
     public float InitNoiseSigma { get; }
     public bool UsesStepNoise => false;
 
@@ -52,16 +52,16 @@ internal sealed class EulerScheduler : INoiseScheduler
     public void AddNoise(int step, ReadOnlySpan<float> data, ReadOnlySpan<float> noise, Span<float> sample)
     {
         for (var i = 0; i < sample.Length; i++)
-            sample[i] = data[i] + noise[i] * sigmas[step];
+            sample[i] = data[i] + noise[i] * _sigmas[step];
     }
 
-    public void ScaleInput(int step, ReadOnlySpan<float> sample, Span<float> input) => Scale(sigmas[step], sample, input);
+    public void ScaleInput(int step, ReadOnlySpan<float> sample, Span<float> input) => Scale(_sigmas[step], sample, input);
 
     public void Step(int step, ReadOnlySpan<float> output, Span<float> sample, ReadOnlySpan<float> noise, Span<float> estimate)
     {
-        var sigma = sigmas[step];
-        var dt = sigmas[step + 1] - sigma;
-        Estimate(prediction, sigma, output, sample, estimate);
+        var sigma = _sigmas[step];
+        var dt = _sigmas[step + 1] - sigma;
+        Estimate(_prediction, sigma, output, sample, estimate);
         for (var i = 0; i < sample.Length; i++)
             sample[i] += (sample[i] - estimate[i]) / sigma * dt;
     }

@@ -6,12 +6,12 @@ namespace MoDM.Worker.Diffusion;
 /// </summary>
 internal sealed class FlowMatchScheduler : INoiseScheduler
 {
-    private readonly float[] timesteps, sigmas;
+    private readonly float[] _timesteps, _sigmas;
 
-    private FlowMatchScheduler(float[] timesteps, float[] sigmas) => (this.timesteps, this.sigmas) = (timesteps, sigmas);
+    private FlowMatchScheduler(float[] timesteps, float[] sigmas) => (_timesteps, _sigmas) = (timesteps, sigmas);
 
-    public ReadOnlySpan<float> Timesteps => timesteps;
-    public ReadOnlySpan<float> Sigmas => sigmas;
+    public ReadOnlySpan<float> Timesteps => _timesteps;
+    public ReadOnlySpan<float> Sigmas => _sigmas;
     public float InitNoiseSigma => 1;
     public bool UsesStepNoise => false;
 
@@ -45,7 +45,7 @@ internal sealed class FlowMatchScheduler : INoiseScheduler
 
     public void AddNoise(int step, ReadOnlySpan<float> data, ReadOnlySpan<float> noise, Span<float> sample)
     {
-        var sigma = sigmas[step];
+        var sigma = _sigmas[step];
         for (var i = 0; i < sample.Length; i++)
             sample[i] = sigma * noise[i] + (1 - sigma) * data[i];
     }
@@ -54,8 +54,8 @@ internal sealed class FlowMatchScheduler : INoiseScheduler
 
     public void Step(int step, ReadOnlySpan<float> output, Span<float> sample, ReadOnlySpan<float> noise, Span<float> estimate)
     {
-        var sigma = sigmas[step];
-        var dt = sigmas[step + 1] - sigma;
+        var sigma = _sigmas[step];
+        var dt = _sigmas[step + 1] - sigma;
         for (var i = 0; i < sample.Length; i++)
         {
             estimate[i] = sample[i] - sigma * output[i];

@@ -8,14 +8,14 @@ internal sealed class LcmScheduler : INoiseScheduler
 {
     private const float SigmaData = 0.5f;
 
-    private readonly NoiseTable table;
-    private readonly float[] timesteps;
-    private readonly float scaling, clip;
+    private readonly NoiseTable _table;
+    private readonly float[] _timesteps;
+    private readonly float _scaling, _clip;
 
     private LcmScheduler(NoiseTable table, float[] timesteps, float scaling, float clip) =>
-        (this.table, this.timesteps, this.scaling, this.clip) = (table, timesteps, scaling, clip);
+        (_table, _timesteps, _scaling, _clip) = (table, timesteps, scaling, clip);
 
-    public ReadOnlySpan<float> Timesteps => timesteps;
+    public ReadOnlySpan<float> Timesteps => _timesteps;
     public ReadOnlySpan<float> Sigmas => [];
     public float InitNoiseSigma => 1;
     public bool UsesStepNoise => true;
@@ -40,7 +40,7 @@ internal sealed class LcmScheduler : INoiseScheduler
 
     public void AddNoise(int step, ReadOnlySpan<float> data, ReadOnlySpan<float> noise, Span<float> sample)
     {
-        var a = table.AlphasCumulative[(int)timesteps[step]];
+        var a = _table.AlphasCumulative[(int)_timesteps[step]];
         var (signal, level) = (MathF.Sqrt(a), MathF.Sqrt(1 - a));
         for (var i = 0; i < sample.Length; i++)
             sample[i] = signal * data[i] + level * noise[i];
@@ -50,21 +50,21 @@ internal sealed class LcmScheduler : INoiseScheduler
 
     public void Step(int step, ReadOnlySpan<float> output, Span<float> sample, ReadOnlySpan<float> noise, Span<float> estimate)
     {
-        var a = table.AlphasCumulative[(int)timesteps[step]];
+        var a = _table.AlphasCumulative[(int)_timesteps[step]];
         var (signal, level) = (MathF.Sqrt(a), MathF.Sqrt(1 - a));
         // Boundary condition of a consistency function: at time 0 it is the identity.
-        var time = timesteps[step] * scaling;
+        var time = _timesteps[step] * _scaling;
         var square = time * time + SigmaData * SigmaData;
         var (keep, take) = (SigmaData * SigmaData / square, time / MathF.Sqrt(square));
-        var last = step == timesteps.Length - 1;
-        var next = last ? 1 : table.AlphasCumulative[(int)timesteps[step + 1]];
+        var last = step == _timesteps.Length - 1;
+        var next = last ? 1 : _table.AlphasCumulative[(int)_timesteps[step + 1]];
         var (nextSignal, nextLevel) = (MathF.Sqrt(next), MathF.Sqrt(1 - next));
         for (var i = 0; i < sample.Length; i++)
         {
-            var data = table.Prediction == PredictionType.Epsilon
+            var data = _table.Prediction == PredictionType.Epsilon
                 ? (sample[i] - level * output[i]) / signal
                 : signal * sample[i] - level * output[i];
-            estimate[i] = take * Math.Clamp(data, -clip, clip) + keep * sample[i];
+            estimate[i] = take * Math.Clamp(data, -_clip, _clip) + keep * sample[i];
             sample[i] = last ? estimate[i] : nextSignal * estimate[i] + nextLevel * noise[i];
         }
     }

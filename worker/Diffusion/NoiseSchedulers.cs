@@ -4,7 +4,9 @@ namespace MoDM.Worker.Diffusion;
 
 /// <summary>A scheduler of a model folder, ready to make one schedule an image.</summary>
 /// <param name="MaxSteps">The longest schedule it can make.</param>
-/// <param name="DynamicShift">From the denoiser's sequence length to <see cref="ScheduleRequest.Mu"/>; null when it has none.</param>
+/// <param name="DynamicShift">
+/// From the denoiser's sequence length to <see cref="ScheduleRequest.Mu"/>; null when it has none.
+/// </param>
 internal sealed record NoiseScheduling(
     string Name, int MaxSteps, Func<ScheduleRequest, INoiseScheduler> Create, Func<int, double>? DynamicShift = null);
 

@@ -24,13 +24,13 @@ internal sealed partial class SchedulerConfig
         "use_karras_sigmas", "use_lu_lambdas", "variance_type",
     ];
 
-    private readonly string file;
-    private readonly JsonElement root;
-    private readonly HashSet<string> read = ["_class_name"];
+    private readonly string _file;
+    private readonly JsonElement _root;
+    private readonly HashSet<string> _read = ["_class_name"];
 
     public SchedulerConfig(string file, JsonElement root, string? className = null)
     {
-        (this.file, this.root) = (file, root);
+        (_file, _root) = (file, root);
         ClassName = className ?? (root.TryGetProperty("_class_name", out var name) ? name.ToString() : "");
     }
 
@@ -93,27 +93,28 @@ internal sealed partial class SchedulerConfig
     }
 
     /// <summary>Fields that only matter together with a switch that is off.</summary>
-    public void Skip(params string[] names) => read.UnionWith(names);
+    public void Skip(params string[] names) => _read.UnionWith(names);
 
     public ModelException Wrong(string name, string supported)
     {
-        var value = name == "_class_name" ? $"\"{ClassName}\"" : root.TryGetProperty(name, out var v) ? v.GetRawText() : "missing";
-        return new ModelException($"{file}: {name} is {value}; supported is {supported}.");
+        var value = name == "_class_name" ? $"\"{ClassName}\""
+            : _root.TryGetProperty(name, out var v) ? v.GetRawText() : "missing";
+        return new ModelException($"{_file}: {name} is {value}; supported is {supported}.");
     }
 
     public void RefuseUnread()
     {
-        foreach (var field in root.EnumerateObject())
+        foreach (var field in _root.EnumerateObject())
         {
-            if (field.Name[0] != '_' && !read.Contains(field.Name) && !OfOthers.Contains(field.Name))
-                throw new ModelException($"{file}: {field.Name} is no field that this {ClassName} knows; remove it.");
+            if (field.Name[0] != '_' && !_read.Contains(field.Name) && !OfOthers.Contains(field.Name))
+                throw new ModelException($"{_file}: {field.Name} is no field that this {ClassName} knows; remove it.");
         }
     }
 
     private bool Given(string name, out JsonElement value)
     {
-        read.Add(name);
-        return root.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+        _read.Add(name);
+        return _root.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
     }
 
     [GeneratedRegex(@"(?<=:\s*)-?Infinity(?=\s*[,}])")]

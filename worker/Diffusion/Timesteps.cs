@@ -18,5 +18,8 @@ internal static class Timesteps
 
     /// <summary>Evenly from one value to another, both included; one value is the first.</summary>
     public static double[] Linear(double from, double to, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => count == 1 ? from : i == count - 1 ? to : from + i * (to - from) / (count - 1))];
+    [
+        .. Enumerable.Range(0, count)
+            .Select(i => count == 1 ? from : i == count - 1 ? to : from + i * (to - from) / (count - 1)),
+    ];
 }

@@ -7,12 +7,12 @@ namespace MoDM.Worker.Pipelines;
 /// <summary>Pictures to the denoiser's latents and back.</summary>
 internal sealed class Autoencoder : IDisposable
 {
-    private readonly OnnxModel encoder, decoder;
-    private readonly VaeShape shape;
+    private readonly OnnxModel _encoder, _decoder;
+    private readonly VaeShape _shape;
 
     public Autoencoder(OnnxModel encoder, OnnxModel decoder, VaeShape shape)
     {
-        (this.encoder, this.decoder, this.shape) = (encoder, decoder, shape);
+        (_encoder, _decoder, _shape) = (encoder, decoder, shape);
         encoder.RequireOutput("latent_parameters");
         decoder.RequireOutput("sample");
         if (encoder.Inputs is not [{ Name: "sample", Type: TensorElementType.Float }])
@@ -28,16 +28,16 @@ internal sealed class Autoencoder : IDisposable
     {
         var pixels = new float[3 * image.Width * image.Height];
         ImageTensor.Write(image, pixels);
-        int width = image.Width / shape.Factor, height = image.Height / shape.Factor;
-        var count = shape.Channels * width * height;
+        int width = image.Width / _shape.Factor, height = image.Height / _shape.Factor;
+        var count = _shape.Channels * width * height;
         // Means, then log variances.
         var parameters = new float[2 * count];
         using var input = OrtValue.CreateTensorValueFromMemory(pixels, [1, 3, image.Height, image.Width]);
-        using var output = OrtValue.CreateTensorValueFromMemory(parameters, [1, 2 * shape.Channels, height, width]);
-        inside += encoder.Run(["sample"], [input], ["latent_parameters"], [output]);
+        using var output = OrtValue.CreateTensorValueFromMemory(parameters, [1, 2 * _shape.Channels, height, width]);
+        inside += _encoder.Run(["sample"], [input], ["latent_parameters"], [output]);
         var latents = parameters[..count];
         for (var i = 0; i < count; i++)
-            latents[i] = (latents[i] - shape.Shift) * shape.Scaling;
+            latents[i] = (latents[i] - _shape.Shift) * _shape.Scaling;
         return latents;
     }
 
@@ -46,18 +46,18 @@ internal sealed class Autoencoder : IDisposable
     {
         var scaled = latents.ToArray();
         for (var i = 0; i < scaled.Length; i++)
-            scaled[i] = scaled[i] / shape.Scaling + shape.Shift;
+            scaled[i] = scaled[i] / _shape.Scaling + _shape.Shift;
         var pixels = new float[3 * width * height];
         using var input = OrtValue.CreateTensorValueFromMemory(
-            scaled, [1, shape.Channels, height / shape.Factor, width / shape.Factor]);
+            scaled, [1, _shape.Channels, height / _shape.Factor, width / _shape.Factor]);
         using var output = OrtValue.CreateTensorValueFromMemory(pixels, [1, 3, height, width]);
-        inside += decoder.Run(["latent_sample"], [input], ["sample"], [output]);
+        inside += _decoder.Run(["latent_sample"], [input], ["sample"], [output]);
         return ImageTensor.Read(pixels, width, height);
     }
 
     public void Dispose()
     {
-        encoder.Dispose();
-        decoder.Dispose();
+        _encoder.Dispose();
+        _decoder.Dispose();
     }
 }

@@ -13,28 +13,29 @@ namespace MoDM.Worker.Pipelines;
 /// </summary>
 internal sealed class DiffusionPipeline : IDisposable
 {
-    private readonly ModelFolder folder;
-    private readonly TextEncoder text;
-    private readonly Denoiser denoiser;
-    private readonly Autoencoder vae;
+    private readonly ModelFolder _folder;
+    private readonly TextEncoder _text;
+    private readonly Denoiser _denoiser;
+    private readonly Autoencoder _vae;
 
     // The empty negative prompt comes with nearly every request.
-    private readonly float[] empty;
+    private readonly float[] _empty;
 
     private DiffusionPipeline(ModelFolder folder, TextEncoder text, Denoiser denoiser, Autoencoder vae)
     {
-        (this.folder, this.text, this.denoiser, this.vae) = (folder, text, denoiser, vae);
-        Sizes = LatentSizes.RuleOf(denoiser.Latents, folder.Vae, folder.DenoiserConfig, folder.File(folder.DenoiserFolder, "model.onnx"));
+        (_folder, _text, _denoiser, _vae) = (folder, text, denoiser, vae);
+        Sizes = LatentSizes.RuleOf(
+            denoiser.Latents, folder.Vae, folder.DenoiserConfig, folder.File(folder.DenoiserFolder, "model.onnx"));
         var inside = TimeSpan.Zero;
-        empty = text.Encode("", ref inside);
+        _empty = text.Encode("", ref inside);
     }
 
     public SizeRule Sizes { get; }
 
-    public int MaxSteps => folder.Scheduling.MaxSteps;
+    public int MaxSteps => _folder.Scheduling.MaxSteps;
 
     /// <summary>Guidance that diffusers' pipeline of this family takes when it is told none.</summary>
-    public double DefaultGuidance => folder.Family == ModelFamily.Flow ? 7.0 : 7.5;
+    public double DefaultGuidance => _folder.Family == ModelFamily.Flow ? 7.0 : 7.5;
 
     /// <summary>Told how long each step of a batch took.</summary>
     public Action<TimeSpan>? Stepped { get; set; }
@@ -72,7 +73,7 @@ internal sealed class DiffusionPipeline : IDisposable
         var first = batch[0];
         var clock = Stopwatch.GetTimestamp();
         var inside = TimeSpan.Zero;
-        var known = new Dictionary<string, float[]> { [""] = empty };
+        var known = new Dictionary<string, float[]> { [""] = _empty };
         var active = new List<Drawing>(batch.Count);
         for (var i = 0; i < batch.Count; i++)
         {
@@ -101,7 +102,7 @@ internal sealed class DiffusionPipeline : IDisposable
         {
             if (!float.IsFinite(TensorPrimitives.Sum<float>(drawing.Latents)))
                 throw new InvalidOperationException("the model's numbers overflowed; a black picture would be the answer.");
-            var picture = vae.Decode(drawing.Latents, first.Width, first.Height, ref inside);
+            var picture = _vae.Decode(drawing.Latents, first.Width, first.Height, ref inside);
             results[drawing.Index] = new DrawnImage(picture, drawing.Latents, Stopwatch.GetElapsedTime(clock), inside);
         }
         return results;
@@ -111,20 +112,20 @@ internal sealed class DiffusionPipeline : IDisposable
     internal float[] Encode(string prompt)
     {
         var inside = TimeSpan.Zero;
-        return text.Encode(prompt, ref inside);
+        return _text.Encode(prompt, ref inside);
     }
 
     internal float[] Encode(RgbImage image)
     {
         var inside = TimeSpan.Zero;
-        return vae.Encode(image, ref inside);
+        return _vae.Encode(image, ref inside);
     }
 
     public void Dispose()
     {
-        text.Dispose();
-        denoiser.Dispose();
-        vae.Dispose();
+        _text.Dispose();
+        _denoiser.Dispose();
+        _vae.Dispose();
     }
 
     /// <summary>An image on its way.</summary>
@@ -144,11 +145,11 @@ internal sealed class DiffusionPipeline : IDisposable
 
     private Drawing Begin(ImageTask task, int index, Dictionary<string, float[]> known, ref TimeSpan inside)
     {
-        int width = task.Width / folder.Vae.Factor, height = task.Height / folder.Vae.Factor;
-        var patch = folder.DenoiserConfig.Patch;
-        var mu = folder.Scheduling.DynamicShift?.Invoke(width / patch * (height / patch)) ?? 0;
-        var scheduler = folder.Scheduling.Create(new ScheduleRequest(task.Steps, mu));
-        var drawing = new Drawing(task, index, scheduler, denoiser.Channels * width * height)
+        int width = task.Width / _folder.Vae.Factor, height = task.Height / _folder.Vae.Factor;
+        var patch = _folder.DenoiserConfig.Patch;
+        var mu = _folder.Scheduling.DynamicShift?.Invoke(width / patch * (height / patch)) ?? 0;
+        var scheduler = _folder.Scheduling.Create(new ScheduleRequest(task.Steps, mu));
+        var drawing = new Drawing(task, index, scheduler, _denoiser.Channels * width * height)
         {
             States = Known(task.Prompt, known, ref inside),
             NegativeStates = task.Guided ? Known(task.Negative, known, ref inside) : [],
@@ -157,7 +158,7 @@ internal sealed class DiffusionPipeline : IDisposable
         drawing.Noise(0, noise);
         if (task.Source is { } source)
         {
-            var data = vae.Encode(source.Cover(task.Width, task.Height), ref inside);
+            var data = _vae.Encode(source.Cover(task.Width, task.Height), ref inside);
             scheduler.AddNoise(task.Skip, data, noise, drawing.Latents);
         }
         else
@@ -171,7 +172,7 @@ internal sealed class DiffusionPipeline : IDisposable
     private float[] Known(string prompt, Dictionary<string, float[]> known, ref TimeSpan inside)
     {
         if (!known.TryGetValue(prompt, out var states))
-            known[prompt] = states = text.Encode(prompt, ref inside);
+            known[prompt] = states = _text.Encode(prompt, ref inside);
         return states;
     }
 
@@ -180,12 +181,12 @@ internal sealed class DiffusionPipeline : IDisposable
     {
         var task = active[0].Task;
         var rows = task.Guided ? 2 * active.Count : active.Count;
-        denoiser.Prepare(rows, task.Height / folder.Vae.Factor, task.Width / folder.Vae.Factor);
+        _denoiser.Prepare(rows, task.Height / _folder.Vae.Factor, task.Width / _folder.Vae.Factor);
         for (var i = 0; i < active.Count; i++)
         {
             if (task.Guided)
-                active[i].NegativeStates.CopyTo(denoiser.States(i));
-            active[i].States.CopyTo(denoiser.States(rows - active.Count + i));
+                active[i].NegativeStates.CopyTo(_denoiser.States(i));
+            active[i].States.CopyTo(_denoiser.States(rows - active.Count + i));
         }
     }
 
@@ -194,22 +195,22 @@ internal sealed class DiffusionPipeline : IDisposable
         var guided = active[0].Task.Guided;
         for (var i = 0; i < active.Count; i++)
         {
-            active[i].Scheduler.ScaleInput(step, active[i].Latents, denoiser.Input(i));
+            active[i].Scheduler.ScaleInput(step, active[i].Latents, _denoiser.Input(i));
             if (guided)
-                denoiser.Input(i).CopyTo(denoiser.Input(active.Count + i));
+                _denoiser.Input(i).CopyTo(_denoiser.Input(active.Count + i));
         }
-        inside += denoiser.Run(active[0].Scheduler.Timesteps[step]);
+        inside += _denoiser.Run(active[0].Scheduler.Timesteps[step]);
         for (var i = 0; i < active.Count; i++)
         {
             var output = active[i].Output;
             if (!guided)
             {
-                denoiser.Prediction(i).CopyTo(output);
+                _denoiser.Prediction(i).CopyTo(output);
                 continue;
             }
             // negative + guidance * (prompt - negative)
-            var negative = denoiser.Prediction(i);
-            var prompt = denoiser.Prediction(active.Count + i);
+            var negative = _denoiser.Prediction(i);
+            var prompt = _denoiser.Prediction(active.Count + i);
             var guidance = active[i].Task.Guidance;
             for (var k = 0; k < output.Length; k++)
                 output[k] = negative[k] + guidance * (prompt[k] - negative[k]);
@@ -225,7 +226,7 @@ internal sealed class DiffusionPipeline : IDisposable
         if (task.Progress is null)
             return;
         var preview = task.PreviewAfter.Contains(step + 1)
-            ? vae.Decode(drawing.Estimate, task.Width, task.Height, ref inside)
+            ? _vae.Decode(drawing.Estimate, task.Width, task.Height, ref inside)
             : null;
         task.Progress(step + 1, preview);
     }

@@ -47,7 +47,8 @@ internal sealed record ModelFolder(
         var name = index.ValueKind == JsonValueKind.Object && index.TryGetProperty("_class_name", out var n) ? n.ToString() : "";
         if (index.ValueKind == JsonValueKind.Object && !Families.ContainsKey(name))
         {
-            problems.Add($"{root}/model_index.json: _class_name is \"{name}\"; supported is one of {string.Join(", ", Families.Keys)}.");
+            problems.Add($"{root}/model_index.json: _class_name is \"{name}\"; "
+                + $"supported is one of {string.Join(", ", Families.Keys)}.");
         }
         var family = Families.GetValueOrDefault(name);
         var denoiser = family == ModelFamily.Flow ? "transformer" : "unet";
@@ -73,8 +74,8 @@ internal sealed record ModelFolder(
             problems.Add($"{root}/scheduler/scheduler_config.json: {scheduling.Name} does not fit a {name}.");
         if (vae is not null && shape is not null && shape.InChannels != vae.Channels)
         {
-            problems.Add($"{root}/{denoiser}/config.json: in_channels is {shape.InChannels}; supported is the autoencoder's {vae.Channels} "
-                + "(inpainting models are not).");
+            problems.Add($"{root}/{denoiser}/config.json: in_channels is {shape.InChannels}; "
+                + $"supported is the autoencoder's {vae.Channels} (inpainting models are not).");
         }
         return problems.Count == 0
             ? new ModelFolder(root, family, scheduling!, vae!, shape!)
@@ -97,8 +98,9 @@ internal sealed record ModelFolder(
     }
 
     private static string? SchedulerClass(JsonElement index) =>
-        index.ValueKind == JsonValueKind.Object && index.TryGetProperty("scheduler", out var s) && s.ValueKind == JsonValueKind.Array
-            && s.GetArrayLength() == 2 && s[1].ValueKind == JsonValueKind.String ? s[1].GetString() : null;
+        index.ValueKind == JsonValueKind.Object && index.TryGetProperty("scheduler", out var s)
+            && s.ValueKind == JsonValueKind.Array && s.GetArrayLength() == 2
+            && s[1].ValueKind == JsonValueKind.String ? s[1].GetString() : null;
 
     private static T? Try<T>(List<string> problems, Func<T> read)
     {
@@ -126,7 +128,8 @@ internal sealed record VaeShape(int Channels, int Factor, float Scaling, float S
             if (config.TryGetProperty(name, out var v) && v.ValueKind != JsonValueKind.Null)
                 throw new ModelException($"{file}: {name} is {v.GetRawText()}; supported is null.");
         }
-        var blocks = config.TryGetProperty("block_out_channels", out var b) && b.ValueKind == JsonValueKind.Array && b.GetArrayLength() > 0
+        var blocks = config.TryGetProperty("block_out_channels", out var b)
+            && b.ValueKind == JsonValueKind.Array && b.GetArrayLength() > 0
             ? b.GetArrayLength() : throw new ModelException($"{file}: block_out_channels is missing.");
         return new VaeShape(
             (int)Value(config, file, "latent_channels", 4),
