@@ -13,9 +13,9 @@ public sealed class Browser : IAsyncDisposable
         "--disable-component-update", "--disable-sync",
     ];
 
-    private readonly SemaphoreSlim starting = new(1);
-    private IPlaywright? playwright;
-    private IBrowser? chromium;
+    private readonly SemaphoreSlim _starting = new(1);
+    private IPlaywright? _playwright;
+    private IBrowser? _chromium;
 
     /// <summary>Opens the page of the gateway at <paramref name="address"/> in a fresh profile.</summary>
     public async Task<Visit> OpenAsync(Uri address, int width = 1280, int height = 800)
@@ -34,24 +34,24 @@ public sealed class Browser : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (chromium is not null) await chromium.DisposeAsync();
-        playwright?.Dispose();
-        starting.Dispose();
+        if (_chromium is not null) await _chromium.DisposeAsync();
+        _playwright?.Dispose();
+        _starting.Dispose();
     }
 
     private async Task<IBrowser> StartAsync()
     {
-        await starting.WaitAsync(TestContext.Current.CancellationToken);
+        await _starting.WaitAsync(TestContext.Current.CancellationToken);
         try
         {
             Assertions.SetDefaultExpectTimeout(30_000);
-            playwright ??= await Playwright.CreateAsync();
-            chromium ??= await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Path, Args = Arguments });
-            return chromium;
+            _playwright ??= await Playwright.CreateAsync();
+            _chromium ??= await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Path, Args = Arguments });
+            return _chromium;
         }
         finally
         {
-            starting.Release();
+            _starting.Release();
         }
     }
 }
@@ -59,21 +59,21 @@ public sealed class Browser : IAsyncDisposable
 /// <summary>One visitor on the page, and what went on behind it.</summary>
 public sealed class Visit : IAsyncDisposable
 {
-    private readonly ConcurrentQueue<string> complaints = [];
+    private readonly ConcurrentQueue<string> _complaints = [];
 
     public Visit(Uri address, IPage page)
     {
         Page = page;
-        page.PageError += (_, error) => complaints.Enqueue(error);
+        page.PageError += (_, error) => _complaints.Enqueue(error);
         page.Console += (_, message) =>
         {
-            if (message.Type is "error" or "warning") complaints.Enqueue(message.Text);
+            if (message.Type is "error" or "warning") _complaints.Enqueue(message.Text);
         };
         page.Request += (_, request) =>
         {
             var target = new Uri(request.Url);
             if (target.Scheme is not "blob" and not "data" && target.Authority != address.Authority)
-                complaints.Enqueue($"a request to {target}");
+                _complaints.Enqueue($"a request to {target}");
         };
     }
 
@@ -104,7 +104,7 @@ public sealed class Visit : IAsyncDisposable
     /// <summary>Console errors and warnings, script errors, and requests to other hosts than the gateway.</summary>
     /// <param name="except">What a test provokes, such as the browser's own line about a status of 400.</param>
     public void ShouldHaveNoComplaints(string? except = null) =>
-        Assert.DoesNotContain(complaints, c => except is null || !c.Contains(except, StringComparison.Ordinal));
+        Assert.DoesNotContain(_complaints, c => except is null || !c.Contains(except, StringComparison.Ordinal));
 
     public async ValueTask DisposeAsync() => await Page.Context.DisposeAsync();
 }
