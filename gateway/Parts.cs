@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Logging.Console;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
@@ -26,8 +27,9 @@ internal static class Parts
         builder.WebHost.ConfigureKestrel(k => (k.AddServerHeader, k.Limits.MaxRequestBodySize) = (false, ImageBody.MaxForm));
         builder.Logging.SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Warning)
-            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None) // ServeAsync says it in one line.
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical) // A failed start is told by ServeAsync, in one line.
             .AddSimpleConsole(c => (c.SingleLine, c.TimestampFormat) = (true, "HH:mm:ss "));
+        builder.Services.Configure<ConsoleLoggerOptions>(c => c.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddOpenApi(o => o.AddDocumentTransformer((document, _, _) =>
         {
             document.Info = new()
@@ -50,7 +52,8 @@ internal static class Parts
     {
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
         services.AddSingleton(s => ImageCache.Open(
-            options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<ILogger<ImageCache>>()));
+            options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<ILogger<ImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
     }
 
@@ -96,6 +99,8 @@ internal static class Parts
     /// <returns>The exit code: 2 for a configuration that cannot work, with the reason on stderr.</returns>
     public static async Task<int> ServeAsync(this WebApplication app, GatewayOptions options)
     {
+        if (options.Workers.Count == 0 && LocalFleet.WorkerAssembly(AppContext.BaseDirectory) is null)
+            return await RefuseAsync($"There is no worker program beside {AppContext.BaseDirectory}; build it, or name running workers with --worker.");
         try
         {
             // Opened here rather than by the first request: what is wrong with them stops the start, and nobody waits for them.
@@ -122,8 +127,9 @@ internal static class Parts
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Console.WriteLine($"modm-gateway listening on {address}");
         await app.WaitForShutdownAsync();
+        var failed = app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(s => s.ExecuteTask is { IsFaulted: true });
         await app.DisposeAsync();
-        return Environment.ExitCode;
+        return failed ? 1 : Environment.ExitCode;
     }
 
     private static async Task<int> RefuseAsync(string reason)

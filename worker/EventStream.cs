@@ -10,7 +10,7 @@ namespace MoDM.Worker;
 /// A request's server-sent events: progress after every step, previews, each image when it is finished. The drawing
 /// thread only posts; encoding and writing happen on the request's side.
 /// </summary>
-internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
+internal sealed partial class EventStream(DrawingPlan plan, bool edit) : IDisposable
 {
     private readonly record struct Posted(int Index, int Step, RgbImage? Preview, Task<Pipelines.DrawnImage>? Done);
 
@@ -39,7 +39,9 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
             }
             if (posted.Done.IsFaulted)
             {
-                await WriteError(context, posted.Done.Exception.InnerException!);
+                var failure = posted.Done.Exception.InnerException!;
+                Log.Failed(context.RequestServices.GetRequiredService<ILogger<EventStream>>(), failure);
+                await WriteError(context, failure);
                 return;
             }
             if (posted.Done.IsCanceled)
@@ -104,5 +106,11 @@ internal sealed class EventStream(DrawingPlan plan, bool edit) : IDisposable
         await body.WriteAsync(data, context.RequestAborted);
         await body.WriteAsync("\n\n"u8.ToArray(), context.RequestAborted);
         await body.FlushAsync(context.RequestAborted);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Error, "A drawing failed")]
+        public static partial void Failed(ILogger log, Exception e);
     }
 }

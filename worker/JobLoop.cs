@@ -93,7 +93,7 @@ internal sealed class JobLoop : IDisposable
             if (node.Value.Task.Cancelled.IsCancellationRequested)
             {
                 _waiting.Remove(node);
-                _admitted--;
+                _metrics.InFlight(--_admitted);
                 node.Value.Finish(null);
             }
             node = next;
@@ -129,7 +129,7 @@ internal sealed class JobLoop : IDisposable
             images = pipeline.Draw([.. batch.Select(j => j.Task)]);
             _metrics.Generation(Stopwatch.GetElapsedTime(start), images.Count(i => i is not null));
         }
-        // The loop outlives whatever one batch runs into; its requests answer 500 with the message, which is logged there.
+        // The loop outlives whatever one batch runs into; its requests answer with the message, which is logged there.
         catch (Exception e)
         {
             failure = e;

@@ -27,7 +27,7 @@ var builder = WebApplication.CreateSlimBuilder();
 builder.Logging.ClearProviders()
     .AddConsole(c => c.LogToStandardErrorThreshold = LogLevel.Trace)
     .SetMinimumLevel(LogLevel.Warning)
-    .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+    .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
 // Container images set ports of their own; --urls is what counts.
 builder.WebHost.UseSetting(WebHostDefaults.HttpPortsKey, "")
     .UseUrls(options.Url)

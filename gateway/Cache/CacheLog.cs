@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace MoDM.Gateway.Cache;
 
@@ -17,9 +18,10 @@ internal sealed class CacheLog : IDisposable
     private const byte Added = 1, Removed = 2;
 
     private readonly string _path;
-    private FileStream _file;
+    private SafeFileHandle _file;
+    private long _end;
 
-    private CacheLog(string path, FileStream file) => (_path, _file) = (path, file);
+    private CacheLog(string path, SafeFileHandle file, long end) => (_path, _file, _end) = (path, file, end);
 
     /// <summary>Records in the file, live or not.</summary>
     public int Records { get; private set; }
@@ -27,28 +29,47 @@ internal sealed class CacheLog : IDisposable
     /// <returns>The log, and the entries that live, oldest first.</returns>
     public static (CacheLog Log, List<CacheEntry> Entries, long TornBytes) Open(string path)
     {
-        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        var log = new CacheLog(path, file);
-        var live = new OrderedDictionary<string, CacheEntry>();
-        var end = 0L;
-        foreach (var (record, position) in ReadRecords(file))
+        // Places in the order of arrival; removing one leaves a gap, since closing it would cost as much as all that follow.
+        var live = new List<CacheEntry?>();
+        var places = new Dictionary<string, int>();
+        var (end, records) = (0L, 0);
+        foreach (var (record, position) in ReadRecords(path))
         {
-            if (record[0] == Removed) live.Remove(Encoding.ASCII.GetString(record.AsSpan(1)));
-            else if (Decode(record) is var entry) live[entry.Id] = entry;
-            end = position;
-            log.Records++;
+            if (record[0] == Added)
+            {
+                var entry = Decode(record);
+                places[entry.Id] = live.Count;
+                live.Add(entry);
+            }
+            else if (places.Remove(Encoding.ASCII.GetString(record.AsSpan(1)), out var place))
+            {
+                live[place] = null;
+            }
+            (end, records) = (position, records + 1);
         }
-        var torn = file.Length - end;
-        file.SetLength(end);
-        file.Position = end;
-        return (log, [.. live.Values], torn);
+        var file = OpenForWriting(path, FileMode.OpenOrCreate);
+        var torn = RandomAccess.GetLength(file) - end;
+        RandomAccess.SetLength(file, end);
+        return (new CacheLog(path, file, end) { Records = records }, [.. live.OfType<CacheEntry>()], torn);
     }
 
     /// <summary>Returns when all of it is on the disk.</summary>
+    /// <exception cref="IOException">Nothing of it counts, and the next append takes its place.</exception>
     public void Append(IReadOnlyCollection<CacheEntry> added, IReadOnlyCollection<string> removed)
     {
-        Write(_file, added, removed);
-        _file.Flush(flushToDisk: true);
+        var bytes = Encode(added, removed);
+        try
+        {
+            RandomAccess.Write(_file, bytes, _end);
+            RandomAccess.FlushToDisk(_file);
+        }
+        catch (IOException)
+        {
+            // Half a record in the middle would hide all that is appended after it.
+            RandomAccess.SetLength(_file, _end);
+            throw;
+        }
+        _end += bytes.Length;
         Records += added.Count + removed.Count;
     }
 
@@ -56,30 +77,37 @@ internal sealed class CacheLog : IDisposable
     public void Compact(IReadOnlyCollection<CacheEntry> live)
     {
         var temporary = _path + ".part";
-        var file = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
-        Write(file, live, []);
-        file.Flush(flushToDisk: true);
+        var bytes = Encode(live, []);
+        var file = OpenForWriting(temporary, FileMode.Create);
+        RandomAccess.Write(file, bytes, 0);
+        RandomAccess.FlushToDisk(file);
         File.Move(temporary, _path, overwrite: true);
         _file.Dispose();
-        (_file, Records) = (file, live.Count);
+        (_file, _end, Records) = (file, bytes.Length, live.Count);
     }
 
     public void Dispose() => _file.Dispose();
 
-    private static void Write(FileStream file, IEnumerable<CacheEntry> added, IEnumerable<string> removed)
+    private static SafeFileHandle OpenForWriting(string path, FileMode mode) =>
+        File.OpenHandle(path, mode, FileAccess.Write, FileShare.Read);
+
+    private static byte[] Encode(IEnumerable<CacheEntry> added, IEnumerable<string> removed)
     {
+        using var bytes = new MemoryStream();
         Span<byte> header = stackalloc byte[HeaderLength];
         foreach (var record in added.Select(Encode).Concat(removed.Select(id => (byte[])[Removed, .. Encoding.ASCII.GetBytes(id)])))
         {
             BinaryPrimitives.WriteInt32LittleEndian(header, record.Length);
             Checksum(record).CopyTo(header[4..]);
-            file.Write(header);
-            file.Write(record);
+            bytes.Write(header);
+            bytes.Write(record);
         }
+        return bytes.ToArray();
     }
 
-    private static IEnumerable<(byte[] Record, long End)> ReadRecords(FileStream file)
+    private static IEnumerable<(byte[] Record, long End)> ReadRecords(string path)
     {
+        using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Read);
         var header = new byte[HeaderLength];
         while (file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) == HeaderLength)
         {

@@ -60,9 +60,9 @@ internal sealed partial class CacheWriter(
                 .Select(i => (i.Entry with { Vector = embedder.EmbedImage(RgbImage.Decode(i.Bytes)) }, i.Bytes)).ToList();
             GatewayMetrics.CacheEvictions.WithLabels("capacity").Inc(cache.Insert(embedded));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ImageFormatException)
+        catch (Exception e)
         {
-            // A full disk costs hits, not answers.
+            // The loop outlives whatever one batch runs into: a full disk costs hits, not answers.
             Log.NotWritten(log, e, batch.Count);
             GatewayMetrics.CacheEvictions.WithLabels("write_failed").Inc(batch.Count);
         }

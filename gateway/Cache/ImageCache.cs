@@ -12,8 +12,8 @@ internal sealed partial class ImageCache : IDisposable
     private const int RecordsBeforeCompaction = 1000;
 
     private readonly Lock _writing = new();
-    private readonly OrderedDictionary<string, CacheEntry> _entries = [];
-    private readonly ConcurrentDictionary<string, CacheEntry> _byId = new();
+    private readonly LinkedList<CacheEntry> _oldestFirst = [];
+    private readonly ConcurrentDictionary<string, LinkedListNode<CacheEntry>> _byId = new();
     private readonly VectorIndex _index = new();
     private readonly FileStream _guard;
     private readonly CacheLog _log;
@@ -30,11 +30,11 @@ internal sealed partial class ImageCache : IDisposable
 
     /// <param name="folder">Belongs to one process at a time.</param>
     /// <exception cref="IOException">Another process has the folder, or it cannot be written.</exception>
-    public static ImageCache Open(string folder, int capacity, ILogger log)
+    public static ImageCache Open(string folder, int capacity, TimeProvider time, ILogger log)
     {
         Directory.CreateDirectory(folder);
         var guard = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        var files = new ImageFiles(Path.Combine(folder, "images"));
+        var files = new ImageFiles(Path.Combine(folder, "images"), time);
         var (records, entries, torn) = CacheLog.Open(Path.Combine(folder, "index.log"));
         if (torn > 0) Log.Torn(log, torn);
 
@@ -50,10 +50,10 @@ internal sealed partial class ImageCache : IDisposable
     /// <summary>The most similar image of the bucket, or null when it has none.</summary>
     /// <param name="vector">Of unit length.</param>
     public CacheMatch? Find(string bucket, float[] vector) =>
-        _index.Find(bucket, vector) is { } found && _byId.TryGetValue(found.Id, out var entry)
+        _index.Find(bucket, vector) is { } found && Entry(found.Id) is { } entry
             ? new CacheMatch(entry, found.Similarity) : null;
 
-    public CacheEntry? Entry(string id) => _byId.GetValueOrDefault(id);
+    public CacheEntry? Entry(string id) => _byId.GetValueOrDefault(id)?.Value;
 
     /// <summary>The image's bytes; null, and the entry forgotten, when they are gone or not those that were written.</summary>
     public byte[]? Read(string id)
@@ -102,38 +102,36 @@ internal sealed partial class ImageCache : IDisposable
     private void Remember(CacheEntry entry)
     {
         _index.Add(entry.Bucket, entry.Id, entry.Vector);
-        var slim = entry with { Vector = [] }; // The index holds the only copy.
-        _entries[entry.Id] = slim;
-        _byId[entry.Id] = slim;
+        _byId[entry.Id] = _oldestFirst.AddLast(entry with { Vector = [] }); // The index holds the only copy.
         Interlocked.Add(ref _bytes, entry.Bytes);
     }
 
     private bool Drop(string id)
     {
-        if (!_entries.Remove(id, out var entry)) return false;
-        _byId.TryRemove(id, out _);
-        _index.Remove(entry.Bucket, id);
-        Interlocked.Add(ref _bytes, -entry.Bytes);
+        if (!_byId.TryRemove(id, out var node)) return false;
+        _oldestFirst.Remove(node);
+        _index.Remove(node.Value.Bucket, id);
+        Interlocked.Add(ref _bytes, -node.Value.Bytes);
         return true;
     }
 
     private int EvictAndCompact(List<string> alreadyLost)
     {
         var evicted = new List<string>();
-        while (_entries.Count > _capacity)
+        while (_oldestFirst.Count > _capacity)
         {
-            evicted.Add(_entries.GetAt(0).Key);
+            evicted.Add(_oldestFirst.First!.Value.Id);
             Drop(evicted[^1]);
         }
         if (evicted.Count + alreadyLost.Count > 0) _log.Append([], [.. alreadyLost, .. evicted]);
         foreach (var id in evicted)
             Files.Delete(id);
-        if (_log.Records > 2 * _entries.Count + RecordsBeforeCompaction) Compact();
+        if (_log.Records > 2 * _oldestFirst.Count + RecordsBeforeCompaction) Compact();
         return evicted.Count;
     }
 
     private void Compact() =>
-        _log.Compact([.. _entries.Values.Select(e => e with { Vector = _index.VectorOf(e.Bucket, e.Id) })]);
+        _log.Compact([.. _oldestFirst.Select(e => e with { Vector = _index.VectorOf(e.Bucket, e.Id) })]);
 
     private static partial class Log
     {

@@ -11,10 +11,11 @@ internal sealed class ImageFiles
     private const int IdLength = 32;
 
     private readonly string _folder;
+    private readonly TimeProvider _time;
 
-    public ImageFiles(string folder)
+    public ImageFiles(string folder, TimeProvider time)
     {
-        _folder = folder;
+        (_folder, _time) = (folder, time);
         Directory.CreateDirectory(folder);
     }
 
@@ -25,23 +26,35 @@ internal sealed class ImageFiles
 
     public bool Exists(string id) => File.Exists(PathOf(id));
 
-    /// <summary>Returns when the bytes are on the disk.</summary>
+    /// <summary>Returns when the bytes are on the disk. A file that is there already counts as new for the sweep.</summary>
     public void Write(string id, byte[] bytes)
     {
         var path = PathOf(id);
-        if (File.Exists(path))
+        try
         {
-            File.SetLastWriteTimeUtc(path, File.GetLastWriteTimeUtc(path)); // Keeps its age; content is equal by name.
+            File.SetLastWriteTimeUtc(path, _time.GetUtcNow().UtcDateTime);
             return;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            // New.
         }
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         var temporary = $"{path}.{Guid.NewGuid():N}.part";
-        using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
+        try
         {
-            file.Write(bytes);
-            file.Flush(flushToDisk: true);
+            using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write))
+            {
+                file.Write(bytes);
+                file.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, path, overwrite: true);
         }
-        File.Move(temporary, path, overwrite: true);
+        catch (IOException)
+        {
+            File.Delete(temporary); // A full disk should not stay full of halves.
+            throw;
+        }
     }
 
     /// <returns>The bytes, or null when they are not there or not those that were written; such a file is removed.</returns>

@@ -33,7 +33,7 @@ internal sealed partial class LocalFleet(
         for (var failures = 0; !stop.IsCancellationRequested; failures++)
         {
             var started = time.GetTimestamp();
-            using var process = new ChildServer(WorkerAssembly(), Arguments(slot), line => Log.Said(log, slot.Pool.Name, line));
+            using var process = new ChildServer(WorkerAssembly(AppContext.BaseDirectory)!, Arguments(slot), line => Log.Said(log, slot.Pool.Name, line));
             try
             {
                 var address = await process.AddressAsync(stop);
@@ -78,16 +78,11 @@ internal sealed partial class LocalFleet(
     ];
 
     /// <summary>Beside this program when published together, in the sibling project's output when run from source.</summary>
-    private static string WorkerAssembly()
+    /// <returns>Null when it is in neither place.</returns>
+    public static string? WorkerAssembly(string here)
     {
-        const string file = "MoDM.Worker.dll";
-        var here = AppContext.BaseDirectory;
-        var beside = Path.Combine(here, "worker", file);
-        if (File.Exists(beside)) return beside;
-        var sibling = Path.Combine(here.Replace("MoDM.Gateway", "MoDM.Worker", StringComparison.Ordinal), file);
-        return File.Exists(sibling) ? sibling
-            : throw new FileNotFoundException(
-                $"The worker program is neither {beside} nor {sibling}. Build it, or name running workers with --worker.");
+        string[] folders = [Path.Combine(here, "worker"), here.Replace("MoDM.Gateway", "MoDM.Worker", StringComparison.Ordinal)];
+        return folders.Select(f => Path.Combine(f, "MoDM.Worker.dll")).FirstOrDefault(File.Exists);
     }
 
     private static partial class Log

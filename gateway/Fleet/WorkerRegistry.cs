@@ -125,10 +125,9 @@ internal sealed partial class WorkerRegistry(
             return response.IsSuccessStatusCode
                 ? await response.Content.ReadFromJsonAsync(ApiJson.Default.WorkerStatus, timeout.Token) : null;
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or System.Text.Json.JsonException
-            || e is OperationCanceledException && !stop.IsCancellationRequested)
+        catch (Exception) when (!stop.IsCancellationRequested)
         {
-            return null;
+            return null; // Whatever is at this address, it does not say that it is ready.
         }
     }
 

@@ -80,11 +80,7 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
                 switch (item.EventType)
                 {
                     case ImageEvents.CompletedGeneration or ImageEvents.CompletedEdit:
-                        answer = new WorkerAnswer(WorkerOutcome.Completed)
-                        {
-                            Image = item.Data.Event?.B64Json ?? [],
-                            Part = item.Data.Event?.Modm?.Images is [var part, ..] ? part : null,
-                        };
+                        answer = Completed(item.Data.Event!);
                         break; // The stream is read to its end, so that the connection can be used again.
                     case ImageEvents.Error:
                         return Refused(item.Data.Error?.Error, StatusCodes.Status502BadGateway);
@@ -110,6 +106,10 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
             ImageEvents.Error => (null, JsonSerializer.Deserialize(data, ApiJson.Default.ApiErrorBody)),
             _ => (JsonSerializer.Deserialize(data, ApiJson.Default.ImageEvent), null),
         };
+
+        private static WorkerAnswer Completed(ImageEvent e) => e.B64Json is { Length: > 0 } picture
+            ? new WorkerAnswer(WorkerOutcome.Completed) { Image = picture, Part = e.Modm?.Images is [var part, ..] ? part : null }
+            : Refused(ApiError.Upstream("The worker finished without a picture."), StatusCodes.Status502BadGateway);
 
         private static WorkerAnswer Refused(ApiError? error, int status) => new(WorkerOutcome.Refused)
         {

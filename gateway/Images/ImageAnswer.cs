@@ -42,7 +42,7 @@ internal static class ImageAnswer
     public static void SetPlanHeaders(HttpResponse response, ImagePlan plan)
     {
         var story = plan.Story();
-        response.Headers["x-modm-route"] = story.Route;
+        response.Headers["x-modm-route"] = plan.RouteName;
         response.Headers["x-modm-skipped-steps"] = Text(plan.Decision.SkipSteps);
         response.Headers["x-modm-seed"] = Text(plan.Seed);
         if (story.Similarity is { } similarity) response.Headers["x-modm-similarity"] = Text(similarity);

@@ -28,6 +28,8 @@ internal sealed class ImageFlow(
         var arrival = queue.Now;
         if (!await workers.WaitForFirstAsync(mixture.Spec.Slo.Latency, cancel))
             return (null, ApiError.Unavailable("No worker has loaded its model yet. Ask /readyz, or try again later.", 5));
+        if (Deaf(request) is { } deaf)
+            return (null, ApiError.BadRequest("negative_prompt", deaf));
         var (size, refusal) = SizeOf(request, workers.Sizes);
         if (refusal is not null) return (null, ApiError.BadRequest("size", refusal));
 
@@ -91,7 +93,7 @@ internal sealed class ImageFlow(
             switch (answer.Outcome)
             {
                 case WorkerOutcome.Completed:
-                    GatewayMetrics.QueueSeconds.WithLabels(RouteName(plan)).Observe(waited.TotalSeconds);
+                    GatewayMetrics.QueueSeconds.WithLabels(plan.RouteName).Observe(waited.TotalSeconds);
                     return (Finish(plan, index, worker, answer, waited), null);
                 case WorkerOutcome.Refused:
                     return (null, answer.Error!.Status < 500
@@ -224,5 +226,12 @@ internal sealed class ImageFlow(
         return ($"{width}x{height}", rules.Select(r => r.Refuse(width, height)).FirstOrDefault(r => r is not null));
     }
 
-    private static string RouteName(ImagePlan plan) => plan.Decision.Route == CacheRoute.Hit ? "hit" : "miss";
+    /// <summary>Guidance of at most 1 does not look at a negative prompt, and any model of the mixture may draw (complaint 18).</summary>
+    private string? Deaf(ImageRequest request)
+    {
+        if (string.IsNullOrEmpty(request.NegativePrompt)) return null;
+        var pool = mixture.Spec.Pools.FirstOrDefault(p => (request.GuidanceScale ?? p.GuidanceScale) <= 1);
+        return pool is null ? null
+            : $"is not looked at by {pool.Name} with a guidance scale of 1 or less; leave it out, or send a higher guidance_scale.";
+    }
 }

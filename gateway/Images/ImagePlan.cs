@@ -43,10 +43,12 @@ internal sealed record ImagePlan
         return $"{embedderRevision}/{size}/{negative}";
     }
 
+    public string RouteName => Decision.Route == CacheRoute.Hit ? "hit" : "miss";
+
     /// <summary>The explanation that every response carries.</summary>
     public ImageStory Story(params IReadOnlyList<ImagePart> images) => new()
     {
-        Route = Decision.Route == CacheRoute.Hit ? "hit" : "miss",
+        Route = RouteName,
         Reason = Decision.Reason,
         Similarity = Match is { } compared ? Math.Round(compared.Similarity, 4) : null,
         SourceImage = Decision.Route == CacheRoute.Hit ? Match?.Entry.Id : null,

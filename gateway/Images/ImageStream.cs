@@ -7,7 +7,7 @@ namespace MoDM.Gateway.Images;
 /// A streamed request: previews and final images as OpenAI's events, progress and places in the queue as comments, and
 /// a sign of life often enough for any load balancer's idle timeout (complaint 13).
 /// </summary>
-internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan plan) : IDisposable
+internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan plan, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
     private const int TicksBetweenHeartbeats = 10;
@@ -91,7 +91,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
                     if (flow.Ahead(plan, i) is { } ahead) await _events.SendAsync(new LiveState(i) { Queued = ahead }, done);
                 }
                 if (tick % TicksBetweenHeartbeats == 0) await _events.HeartbeatAsync(done);
-                await Task.Delay(Tick, done);
+                await Task.Delay(Tick, time, done);
             }
         }
         catch (OperationCanceledException)
@@ -100,5 +100,5 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
         }
     }
 
-    private static long CreatedAt => TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
+    private long CreatedAt => time.GetUtcNow().ToUnixTimeSeconds();
 }

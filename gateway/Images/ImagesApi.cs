@@ -49,14 +49,14 @@ internal static partial class ImagesApi
         var started = time.GetTimestamp();
         if (error is null && request!.Model is { } model && model != mixture.Name) error = UnknownModel(model, mixture);
         ImagePlan? plan = null;
-        if (error is null) (plan, error) = await flow.PlanAsync(request!, picture, context.RequestAborted);
         string drawnBy = "none";
         try
         {
+            if (error is null) (plan, error) = await flow.PlanAsync(request!, picture, context.RequestAborted);
             if (plan is null)
                 await ApiErrors.WriteAsync(context, error!);
             else if (request!.Stream == true)
-                (drawnBy, error) = await StreamAsync(context, flow, plan);
+                (drawnBy, error) = await StreamAsync(context, flow, plan, time);
             else
                 (drawnBy, error) = await RespondAsync(context, flow, plan, time);
         }
@@ -101,11 +101,11 @@ internal static partial class ImagesApi
     }
 
     private static async Task<(string Model, ApiError? Error)> StreamAsync(
-        HttpContext context, ImageFlow flow, ImagePlan plan)
+        HttpContext context, ImageFlow flow, ImagePlan plan, TimeProvider time)
     {
         ImageAnswer.SetPlanHeaders(context.Response, plan);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        using var stream = new ImageStream(context, flow, plan);
+        using var stream = new ImageStream(context, flow, plan, time);
         var results = await stream.RunAsync((i, onEvent) => DrawAsync(flow, plan, i, onEvent, stop), stop);
         context.RequestAborted.ThrowIfCancellationRequested();
         return (results.Select(r => r.Image?.Part.Model).FirstOrDefault(m => m is not null) ?? "none",
@@ -131,7 +131,7 @@ internal static partial class ImagesApi
     private static void Count(
         ILogger log, ModelMixture mixture, ImagePlan? plan, string model, ApiError? error, TimeSpan took)
     {
-        var route = plan?.Story().Route ?? "none";
+        var route = plan?.RouteName ?? "none";
         Log.Answered(log, error?.Status ?? 200, route, model, took.TotalMilliseconds, error?.Message ?? plan!.Decision.Reason);
         GatewayMetrics.Requests.WithLabels(mixture.Name, route, model, $"{error?.Status ?? 200}").Inc();
         if (error is not null) return;

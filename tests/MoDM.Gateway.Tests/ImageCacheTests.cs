@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using MoDM.Fakes;
 using MoDM.Gateway.Cache;
 
@@ -7,6 +8,7 @@ namespace MoDM.Gateway.Tests;
 public sealed class ImageCacheTests
 {
     private readonly string _folder = TempFolder.New();
+    private readonly FakeTimeProvider _time = new(TimeProvider.System.GetUtcNow());
 
     [Fact]
     public void What_was_inserted_is_found_after_a_restart()
@@ -141,6 +143,36 @@ public sealed class ImageCacheTests
     }
 
     [Fact]
+    public void A_file_that_is_written_again_lives_its_hour_once_more()
+    {
+        using var cache = Open();
+        cache.Files.Write(IdOf(1), Bytes(1));
+
+        _time.Advance(TimeSpan.FromMinutes(50));
+        cache.Files.Write(IdOf(1), Bytes(1));
+        _time.Advance(TimeSpan.FromMinutes(50));
+
+        Assert.Equal(0, cache.Sweep(_time.GetUtcNow().UtcDateTime.AddHours(-1)));
+        Assert.NotNull(cache.Read(IdOf(1)));
+    }
+
+    [Fact]
+    public void An_image_that_comes_back_after_it_left_is_the_newest()
+    {
+        using (var cache = Open(capacity: 2))
+        {
+            foreach (var i in new[] { 1, 2, 3, 1 })
+                cache.Insert([Image(i)]);
+            Assert.Null(cache.Read(IdOf(2)));
+        }
+
+        using var again = Open(capacity: 2);
+        again.Insert([Image(4)]);
+        Assert.Null(again.Read(IdOf(3)));
+        Assert.NotNull(again.Read(IdOf(1)));
+    }
+
+    [Fact]
     public void A_second_process_cannot_open_the_folder()
     {
         using var cache = Open();
@@ -152,7 +184,7 @@ public sealed class ImageCacheTests
 
     private long IndexLength() => new FileInfo(IndexFile).Length;
 
-    private ImageCache Open(int capacity = 100) => ImageCache.Open(_folder, capacity, NullLogger.Instance);
+    private ImageCache Open(int capacity = 100) => ImageCache.Open(_folder, capacity, _time, NullLogger.Instance);
 
     private static byte[] Bytes(int i) => [.. Enumerable.Range(0, 100).Select(n => (byte)(n * i)), (byte)i, (byte)(i >> 8)];
 

@@ -127,6 +127,17 @@ public sealed class RoutingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_negative_prompt_that_no_model_would_look_at_is_refused()
+    {
+        // Complaint 18: whether it is a hit or a miss must not decide whether it is honoured.
+        var response = await _gateway.GenerateAsync(new { prompt = "a red kite", negative_prompt = "rain", guidance_scale = 1 });
+
+        Assert.Equal(400, (int)response.StatusCode);
+        Assert.Equal("negative_prompt", (string)(await GatewayProcess.JsonAsync(response))["error"]!["param"]!);
+        Assert.Empty(_large.Jobs);
+    }
+
+    [Fact]
     public async Task What_a_worker_refuses_reaches_the_client_in_its_words()
     {
         _large.Error = Api.ApiError.BadRequest("negative_prompt", "is not understood by this model.");

@@ -67,6 +67,13 @@ public sealed class StartTests
     }
 
     [Fact]
+    public void A_worker_program_that_is_not_there_is_noticed_before_the_start()
+    {
+        Assert.Null(LocalFleet.WorkerAssembly(TempFolder.New()));
+        Assert.NotNull(LocalFleet.WorkerAssembly(Path.Combine(Repo.Root, "artifacts", "bin", "MoDM.Gateway", Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)))));
+    }
+
+    [Fact]
     public async Task The_cache_folder_belongs_to_one_gateway_at_a_time()
     {
         await using var large = await FakeWorker.StartAsync("postcards-large");
