@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -70,14 +69,7 @@ internal static class Parts
     public static void AddForwarding(this IServiceCollection services, GatewayOptions options)
     {
         services.AddHttpForwarder();
-        services.AddSingleton(_ => new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-        }));
+        services.AddSingleton(_ => WorkerForwarder.Connections());
         services.AddSingleton(s => new WorkerForwarder(
             s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>(), ImageFlow.SilenceFor(options.Mixture)));
     }

@@ -15,6 +15,17 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
     // YARP's own default (100 s) would cut every longer generation short (complaint 12).
     private readonly ForwarderRequestConfig _config = new() { ActivityTimeout = silence, Version = HttpVersion.Version11 };
 
+    public static HttpMessageInvoker Connections() => new(new SocketsHttpHandler
+    {
+        UseProxy = false,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ConnectTimeout = TimeSpan.FromSeconds(5),
+        // A stream that is left early is cut off: to drain it (2 s by default) would let the worker draw on (complaint 21).
+        ResponseDrainTimeout = TimeSpan.Zero,
+    });
+
     /// <param name="onEvent">Gets progress and previews while the worker draws.</param>
     /// <exception cref="OperationCanceledException">The client went away; the worker stops at its next step.</exception>
     public async Task<WorkerAnswer> DrawAsync(

@@ -8,7 +8,7 @@ namespace MoDM.Gateway.Tests;
 
 public sealed class WorkerForwarderTests : IDisposable
 {
-    private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler());
+    private readonly HttpMessageInvoker _http = WorkerForwarder.Connections();
     private readonly ServiceProvider _services = new ServiceCollection().AddLogging().AddHttpForwarder().BuildServiceProvider();
 
     public void Dispose()
@@ -57,6 +57,23 @@ public sealed class WorkerForwarderTests : IDisposable
         Assert.Equal(WorkerOutcome.Completed, answer.Outcome);
         Assert.Equal(request, worker.Jobs.Single().Request);
         Assert.Equal(256, worker.Jobs.Single().Source!.Length);
+    }
+
+    [Fact]
+    public async Task A_cancel_between_two_events_stops_the_worker_at_once()
+    {
+        // Complaint 21. When no read is pending, nothing but the end of the connection tells the worker.
+        await using var worker = await FakeWorker.StartAsync("m");
+        worker.StepTime = TimeSpan.FromMilliseconds(100);
+        using var leave = new CancellationTokenSource();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Forwarder(10).DrawAsync(worker.Address,
+            new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true, NumInferenceSteps = 100 }, null),
+            async _ => await leave.CancelAsync(), leave.Token));
+
+        var job = worker.Jobs.Single();
+        await GatewayProcess.Eventually(() => Task.FromResult(job.Cancelled));
+        Assert.InRange(job.StepsDone, 1, 10);
     }
 
     private WorkerForwarder Forwarder(double patience) =>
