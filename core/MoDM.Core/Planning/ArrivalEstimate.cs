@@ -38,7 +38,9 @@ public static class ArrivalEstimate
             return (Wait(view.FreeLarge + view.FreeSmall, all, before, all + before * work, speed, servers, mean), work * mean);
         }
         // Large workers help with hits while no miss waits.
-        var free = view.FreeSmall + (view.WaitingMisses == 0 ? view.FreeLarge : 0);
+        var idle = view.WaitingMisses == 0 ? view.FreeLarge : 0;
+        var free = view.FreeSmall + idle;
+        if (view.FreeSmall <= before && before < free && view.WaitingHitWork <= 0) return (0, work * view.LargeSeconds);
         return (Wait(free, view.WaitingHitWork, before, view.WaitingHitWork + before * work, small, view.Small, work * view.SmallSeconds),
             work * view.SmallSeconds);
     }
@@ -48,18 +50,6 @@ public static class ArrivalEstimate
         : speed > 0 ? Math.Max(0, ahead - free / 2.0) / speed + seconds / (servers + 1) : double.PositiveInfinity;
 
     private static double Speed(int workers, double seconds) => seconds > 0 ? workers / seconds : 0;
-}
-
-/// <summary>
-/// A running quantile of outcomes: how much longer, or shorter, than estimated things took. It moves a step up or down with
-/// each outcome, so that in the long run the wanted share lies below it, whatever the distribution is or becomes
-/// (adaptive conformal inference, Gibbs and Candes, arXiv 2106.00170, equation 2).
-/// </summary>
-public sealed class RunningQuantile(double share, double start, double step = 0.02)
-{
-    public double Value { get; private set; } = start;
-
-    public void Observe(double outcome) => Value = Math.Max(0.01, Value + step * (outcome > Value ? share : share - 1));
 }
 
 /// <summary>Whether a request is let in.</summary>
