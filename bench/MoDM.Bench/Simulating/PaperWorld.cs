@@ -30,37 +30,42 @@ internal static class PaperWorld
             },
         };
 
-    /// <summary>Hit or miss by the production policy.</summary>
-    public static SimJob ByPolicy(SimRequest request)
+    /// <summary>Hit or miss by the production policy, on the paper's table.</summary>
+    public static readonly Func<SimRequest, SimJob> ByPolicy = Policy(Steps, Hits);
+
+    public static Func<SimRequest, SimJob> Policy(int steps, IReadOnlyList<HitThreshold> hits) => request =>
     {
-        var question = new HitQuestion(CacheMode.Auto, Steps, false, request.Similarity);
-        var plain = HitPolicy.Decide(question, Hits);
+        var question = new HitQuestion(CacheMode.Auto, steps, false, request.Similarity);
+        var plain = HitPolicy.Decide(question, hits);
         if (plain.Route == CacheRoute.Miss) return new SimJob(CacheRoute.Miss, 1, 1);
-        return new SimJob(CacheRoute.Hit, Left(plain), Left(HitPolicy.Decide(question, Hits, raised: true)));
-    }
+        double Left(HitDecision decision) => 1 - (double)decision.SkipSteps / steps;
+        return new SimJob(CacheRoute.Hit, Left(plain), Left(HitPolicy.Decide(question, hits, raised: true)));
+    };
 
     public static SimJob Miss(SimRequest request) => new(CacheRoute.Miss, 1, 1);
 
     /// <summary>The cached image itself, when it is close enough.</summary>
-    public static Func<SimRequest, SimJob> Retrieval(double hitRate) =>
-        r => r.Luck < hitRate ? new SimJob(CacheRoute.Hit, 0, 0) : new SimJob(CacheRoute.Miss, 1, 1);
+    public static Func<SimRequest, SimJob> Retrieval(double threshold) =>
+        r => r.Similarity >= threshold ? new SimJob(CacheRoute.Hit, 0, 0) : new SimJob(CacheRoute.Miss, 1, 1);
 
     /// <summary>NIRVANA: a hit goes on from a cached latent of the large model, on the large model.</summary>
-    /// <param name="saved">Mean share of the steps that a hit skips.</param>
-    public static Func<SimRequest, SimJob> Nirvana(double hitRate, double saved) =>
-        r => new SimJob(CacheRoute.Miss, r.Luck < hitRate ? 1 - saved : 1, 1);
+    /// <param name="share">Of MoDM's hits, those that it has too: its latents are found by prompts, and take 5 times the room.</param>
+    public static Func<SimRequest, SimJob> Nirvana(double share) =>
+        r => new SimJob(CacheRoute.Miss, r.Luck < share ? Math.Max(0.5, ByPolicy(r).Work) : 1, 1);
 
     /// <summary>The large model with a cache inside it that makes every image cheaper by a factor.</summary>
     public static Func<SimRequest, SimJob> StepSkipping(double factor) => _ => new SimJob(CacheRoute.Miss, 1 / factor, 1);
 
-    public static IEnumerable<SimRequest> Requests(Arrivals arrivals, HitModel hits, int seed)
+    public static IEnumerable<SimRequest> Requests(Arrivals arrivals, IHitModel hits, int seed)
     {
-        var (random, luck) = (new Random(seed), new Random(seed + 1));
-        foreach (var at in arrivals.Draw(random))
-            yield return new SimRequest(at, hits.Draw(luck), luck.NextDouble());
+        var luck = new Random(seed + 1);
+        using var similarities = hits.Draw(new Random(seed + 2)).GetEnumerator();
+        foreach (var at in arrivals.Draw(new Random(seed)))
+        {
+            similarities.MoveNext();
+            yield return new SimRequest(at, similarities.Current, luck.NextDouble());
+        }
     }
-
-    private static double Left(HitDecision decision) => 1 - (double)decision.SkipSteps / Steps;
 
     private static WorkerPool Pool(string model, int min, int max) => new()
     {

@@ -26,10 +26,13 @@ internal sealed record StepResponse(string Planner, int From, int Target, IReadO
 /// <summary>Planners on samples without noise or workers: only what they decide.</summary>
 internal static class PlannerDrills
 {
-    private static readonly double[] Seconds = [91.5, 16.5];
-    private static readonly double[] LoadSeconds = [35, 15];
+    private static readonly double[] Seconds = [91.5, 16.5, 6.5];
+    private static readonly double[] LoadSeconds = [35, 15, 10];
 
-    /// <summary>Hit rates at which 16 GPUs want the given numbers of large workers are held for half an hour each.</summary>
+    /// <summary>Loads after which 16 GPUs want 16, 4 and 14 large workers.</summary>
+    public static readonly IReadOnlyList<(double Rate, double HitRate)> SixteenFourFourteen = [(8, 0.05), (62, 0.985), (7.2, 0.1)];
+
+    /// <summary>Each load, images a minute and hit rate, is held for an hour.</summary>
     public static IReadOnlyList<StepResponse> Steps(string planner, IFleetPolicy policy, IReadOnlyList<(double Rate, double HitRate)> loads)
     {
         var sizes = new List<int>();

@@ -1,10 +1,7 @@
-using MoDM.Planning;
-
 namespace MoDM.Bench.Simulating;
 
 /// <summary>A plan, and what it was made from.</summary>
-internal sealed record SimTick(
-    double At, double PerMinute, IReadOnlyList<int> Sizes, DegradeStep Step, int Waiting, double? PredictedLatency, string Reason);
+internal sealed record SimTick(double At, double PerMinute, SimPlan Plan, int Waiting);
 
 /// <summary>What became of the requests that came, or ended, within a minute.</summary>
 internal sealed class SimMinute
@@ -124,5 +121,5 @@ internal sealed record SimResult
     public double Percentile(double p) => Percentiles.Of(Latencies.Select(l => (double)l), p);
 
     /// <summary>Workers that were moved or removed, and how often: plans with a smaller pool than the one before.</summary>
-    public int Swaps => Ticks.Zip(Ticks.Skip(1)).Count(t => t.First.Sizes.Zip(t.Second.Sizes).Any(s => s.Second < s.First));
+    public int Swaps => Ticks.Zip(Ticks.Skip(1)).Count(t => t.First.Plan.Sizes.Zip(t.Second.Plan.Sizes).Any(s => s.Second < s.First));
 }

@@ -14,12 +14,16 @@ internal readonly record struct SimRequest(double At, double? Similarity, double
 /// <param name="Raised">The share at <see cref="DegradeStep.HigherSkip"/>.</param>
 internal readonly record struct SimJob(CacheRoute Route, double Work, double Raised);
 
+/// <param name="MissWorkers">Large workers that misses keep busy on average, where that is known.</param>
+internal sealed record SimPlan(
+    IReadOnlyList<int> Sizes, string Reason, DegradeStep Step = DegradeStep.None, double? PredictedLatency = null, double MissWorkers = 0);
+
 /// <summary>What decides about workers at each tick.</summary>
 internal interface IFleetPolicy
 {
     double TickSeconds { get; }
 
-    (IReadOnlyList<int> Sizes, DegradeStep Step, double? PredictedLatency, string Reason) Plan(LoadSample sample, double now);
+    SimPlan Plan(LoadSample sample, double now);
 }
 
 /// <summary>The same sizes for ever.</summary>
@@ -27,7 +31,7 @@ internal sealed class FixedFleet(params int[] sizes) : IFleetPolicy
 {
     public double TickSeconds => 60;
 
-    public (IReadOnlyList<int>, DegradeStep, double?, string) Plan(LoadSample sample, double now) => (sizes, DegradeStep.None, null, "fixed");
+    public SimPlan Plan(LoadSample sample, double now) => new(sizes, "fixed");
 }
 
 /// <summary>The paper's rule, every 3 minutes, through its PID controller (starting with every GPU large, as published).</summary>
@@ -40,9 +44,9 @@ internal sealed class PaperFleet(MixtureSpec spec, double[] seconds, bool throug
     /// <summary>How often the paper's own system would have stopped serving.</summary>
     public int Stops { get; private set; }
 
-    public (IReadOnlyList<int>, DegradeStep, double?, string) Plan(LoadSample sample, double now)
+    public SimPlan Plan(LoadSample sample, double now)
     {
-        if (sample.Misses + sample.Hits == 0) return (Split((int)Math.Round(_state.Large)), DegradeStep.None, null, "no arrivals, no plan");
+        if (sample.Misses + sample.Hits == 0) return new(Split((int)Math.Round(_state.Large)), "no arrivals, no plan");
         var work = sample.Hits > 0 ? sample.HitWork / sample.Hits : 1;
         int target;
         if (throughput)
@@ -55,7 +59,7 @@ internal sealed class PaperFleet(MixtureSpec spec, double[] seconds, bool throug
             if (stops) Stops++;
         }
         (var large, _state) = PaperPlanner.Steer(_state, target, throughput ? spec.GpuBudget - 1 : spec.GpuBudget, spec.GpuBudget);
-        return (Split(large), DegradeStep.None, null, $"target {target}, steered to {large}");
+        return new(Split(large), $"target {target}, steered to {large}");
     }
 
     private int[] Split(int large)
@@ -72,11 +76,14 @@ internal sealed class OurFleet(MixtureSpec spec) : IFleetPolicy
 
     public double TickSeconds => CapacityPlanner.Tick(spec).TotalSeconds;
 
-    public (IReadOnlyList<int>, DegradeStep, double?, string) Plan(LoadSample sample, double now)
+    public SimPlan Plan(LoadSample sample, double now)
     {
         (var allocation, _state) = CapacityPlanner.Plan(spec, sample, _state, TimeSpan.FromSeconds(now));
-        return ([.. allocation.Pools.Select(p => p.Replicas)], allocation.Degrade, allocation.PredictedLatency?.TotalSeconds, allocation.Reason);
+        return Of(allocation, allocation.Reason);
     }
+
+    public static SimPlan Of(Allocation allocation, string reason) => new(
+        [.. allocation.Pools.Select(p => p.Replicas)], reason, allocation.Degrade, allocation.PredictedLatency?.TotalSeconds, allocation.MissWorkers);
 }
 
 /// <summary>Knows the true rates, now and until its workers are up, and swaps for nothing: what no real system can.</summary>
@@ -86,11 +93,11 @@ internal sealed class OracleFleet(MixtureSpec spec, double[] seconds, Func<doubl
 
     public double TickSeconds => 60;
 
-    public (IReadOnlyList<int>, DegradeStep, double?, string) Plan(LoadSample sample, double now)
+    public SimPlan Plan(LoadSample sample, double now)
     {
         var rate = Math.Max(perMinute(now), perMinute(now + Ahead)) / 60;
         var demand = new Demand(rate * (1 - hitShare), rate * hitShare, hitWork, hitWork, sample.WaitingMisses, sample.WaitingHits);
         var ideal = CapacityPlanner.Ideal(spec, demand, seconds);
-        return ([.. ideal.Pools.Select(p => p.Replicas)], ideal.Degrade, ideal.PredictedLatency?.TotalSeconds, "it knows the rates");
+        return OurFleet.Of(ideal, "it knows the rates");
     }
 }

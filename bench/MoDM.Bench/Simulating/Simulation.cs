@@ -34,6 +34,7 @@ internal sealed class Simulation(SimSettings settings, IFleetPolicy policy, Func
     private double _now;
     private long _order;
     private DegradeStep _step;
+    private double _missWorkers;
     private (double At, double Misses, double Hits, double Work, double Raised) _since;
 
     public SimResult Run(IEnumerable<SimRequest> requests)
@@ -142,12 +143,12 @@ internal sealed class Simulation(SimSettings settings, IFleetPolicy policy, Func
             WaitingHits = _scheduler.WaitingHits,
             Pools = pools,
         };
-        var (sizes, step, latency, reason) = policy.Plan(sample, _now);
+        var plan = policy.Plan(sample, _now);
         _since = (_now, 0, 0, 0, 0);
-        _step = step;
+        (_step, _missWorkers) = (plan.Step, plan.MissWorkers);
         _scheduler.SmallDrawsMisses = InForce(DegradeStep.SmallForMisses);
-        _log.Planned(new SimTick(_now, (sample.Misses + sample.Hits) / sample.Seconds * 60, sizes, step, _scheduler.Waiting, latency, reason));
-        _fleet.Wanted = sizes;
+        _log.Planned(new SimTick(_now, (sample.Misses + sample.Hits) / sample.Seconds * 60, plan, _scheduler.Waiting));
+        _fleet.Wanted = plan.Sizes;
     }
 
     /// <summary>Workers follow the plan; whatever can begin, begins; whoever has waited too long is told.</summary>
@@ -177,7 +178,7 @@ internal sealed class Simulation(SimSettings settings, IFleetPolicy policy, Func
     private void Draw(Ticket ticket, SimWorker worker)
     {
         worker.Busy++;
-        var noise = settings.Jitter * Math.Sqrt(-2 * Math.Log(1 - _random.NextDouble())) * Math.Cos(2 * Math.PI * _random.NextDouble());
+        var noise = settings.Jitter * SimilarityHits.Gaussian(_random);
         var seconds = settings.Seconds[worker.Pool] * ticket.Work * Math.Clamp(1 + noise, 0.8, 1.2);
         var full = seconds / ticket.Work;
         ref var mean = ref _drawn[worker.Pool];
@@ -203,7 +204,7 @@ internal sealed class Simulation(SimSettings settings, IFleetPolicy policy, Func
     {
         var (large, small) = (_scheduler.Places(large: true), _scheduler.Places(large: false));
         return new QueueView(large.Places, small.Places, large.Free, small.Free, _scheduler.WaitingMisses, _scheduler.WaitingHitWork,
-            settings.Seconds[0], _fleet.SmallSeconds(settings.Seconds), _scheduler.SmallDrawsMisses);
+            settings.Seconds[0], _fleet.SmallSeconds(settings.Seconds), _scheduler.SmallDrawsMisses, _missWorkers);
     }
 
     private bool InForce(DegradeStep step) => _step >= step && _spec.Slo.Degrade >= step;

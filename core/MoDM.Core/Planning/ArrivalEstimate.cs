@@ -9,9 +9,10 @@ namespace MoDM.Planning;
 /// <param name="LargeSeconds">Of a full drawing by a large worker.</param>
 /// <param name="SmallSeconds">The same, the mean of the small workers.</param>
 /// <param name="SmallDrawsMisses"><see cref="DegradeStep.SmallForMisses"/> is in force.</param>
+/// <param name="MissWorkers">Places of the large workers that misses take up on average; hits have the others.</param>
 public readonly record struct QueueView(
     int Large, int Small, int FreeLarge, int FreeSmall, int WaitingMisses, double WaitingHitWork,
-    double LargeSeconds, double SmallSeconds, bool SmallDrawsMisses);
+    double LargeSeconds, double SmallSeconds, bool SmallDrawsMisses, double MissWorkers = 0);
 
 /// <summary>
 /// When a request that arrives now will have its image: what waits before it, at the speed of the workers that may take it,
@@ -39,13 +40,14 @@ public static class ArrivalEstimate
         }
         // Large workers help with hits while no miss waits.
         var idle = view.WaitingMisses == 0 ? view.FreeLarge : 0;
-        var free = view.FreeSmall + idle;
-        if (view.FreeSmall <= before && before < free && view.WaitingHitWork <= 0) return (0, work * view.LargeSeconds);
-        return (Wait(free, view.WaitingHitWork, before, view.WaitingHitWork + before * work, small, view.Small, work * view.SmallSeconds),
-            work * view.SmallSeconds);
+        if (view.FreeSmall <= before && before < view.FreeSmall + idle && view.WaitingHitWork <= 0) return (0, work * view.LargeSeconds);
+        var spare = Math.Max(0, view.Large - view.MissWorkers);
+        var speedOfHits = small + (view.LargeSeconds > 0 ? spare / view.LargeSeconds : 0);
+        return (Wait(view.FreeSmall + idle, view.WaitingHitWork, before, view.WaitingHitWork + before * work, speedOfHits,
+            view.Small + spare, work * (view.Small + spare) / speedOfHits), work * view.SmallSeconds);
     }
 
-    private static double Wait(int free, double waiting, int before, double ahead, double speed, int servers, double seconds) =>
+    private static double Wait(int free, double waiting, int before, double ahead, double speed, double servers, double seconds) =>
         waiting <= 0 && free > before ? 0
         : speed > 0 ? Math.Max(0, ahead - free / 2.0) / speed + seconds / (servers + 1) : double.PositiveInfinity;
 

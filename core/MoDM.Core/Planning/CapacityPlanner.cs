@@ -136,6 +136,7 @@ public static class CapacityPlanner
         {
             PredictedLatency = known ? TimeSpan.FromSeconds(latency) : null,
             Capacity = Finite(forecast.Capacity(sizes, step)),
+            MissWorkers = Finite(forecast.MissWorkers),
             Reason = $"{allocation.Reason}; {Numbers(spec, allocation.Gpus, demand, demand.WorkOf(step))}; "
                 + (known ? Within(spec.Slo, latency) : "the queue grows"),
         };

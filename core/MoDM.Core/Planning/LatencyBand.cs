@@ -47,6 +47,6 @@ public sealed class LatencyBand
     {
         public double Low { get; set; } = 0.9;
         public double High { get; set; } = 1.1;
-        public double Worst { get; set; } = 1.2;
+        public double Worst { get; set; } = 1.05;
     }
 }
