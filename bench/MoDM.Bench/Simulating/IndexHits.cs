@@ -10,7 +10,7 @@ namespace MoDM.Bench.Simulating;
 /// <param name="Capacity">Images in the cache; the oldest leaves first.</param>
 /// <param name="Varied">Share of the prompts that vary an earlier one.</param>
 /// <param name="Recent">Mean age of what is varied, in requests.</param>
-internal sealed record IndexHits(int Capacity, double Varied = 0.85, double Recent = 1500) : IHitModel
+internal sealed record IndexHits(int Capacity, double Varied = 0.6, double Recent = 1500) : IHitModel
 {
     private const int Dimension = 128;
 

@@ -49,9 +49,7 @@ internal static class PaperWorld
         r => r.Similarity >= threshold ? new SimJob(CacheRoute.Hit, 0, 0) : new SimJob(CacheRoute.Miss, 1, 1);
 
     /// <summary>NIRVANA: a hit goes on from a cached latent of the large model, on the large model.</summary>
-    /// <param name="share">Of MoDM's hits, those that it has too: its latents are found by prompts, and take 5 times the room.</param>
-    public static Func<SimRequest, SimJob> Nirvana(double share) =>
-        r => new SimJob(CacheRoute.Miss, r.Luck < share ? Math.Max(0.5, ByPolicy(r).Work) : 1, 1);
+    public static SimJob Nirvana(SimRequest request) => new(CacheRoute.Miss, Math.Max(0.5, ByPolicy(request).Work), 1);
 
     /// <summary>The large model with a cache inside it that makes every image cheaper by a factor.</summary>
     public static Func<SimRequest, SimJob> StepSkipping(double factor) => _ => new SimJob(CacheRoute.Miss, 1 / factor, 1);

@@ -38,6 +38,7 @@ internal sealed class FixedFleet(params int[] sizes) : IFleetPolicy
 internal sealed class PaperFleet(MixtureSpec spec, double[] seconds, bool throughput) : IFleetPolicy
 {
     private PaperState _state = new(spec.GpuBudget, 0, 0);
+    private LoadSample? _last;
 
     public double TickSeconds => PaperPlanner.Period.TotalSeconds;
 
@@ -46,7 +47,10 @@ internal sealed class PaperFleet(MixtureSpec spec, double[] seconds, bool throug
 
     public SimPlan Plan(LoadSample sample, double now)
     {
-        if (sample.Misses + sample.Hits == 0) return new(Split((int)Math.Round(_state.Large)), "no arrivals, no plan");
+        // Its own plans only when something arrives; here it goes on with what it saw last.
+        if (sample.Misses + sample.Hits == 0) sample = _last ?? sample;
+        if (sample.Misses + sample.Hits == 0) return new(Split((int)Math.Round(_state.Large)), "nothing has arrived yet");
+        _last = sample;
         var work = sample.Hits > 0 ? sample.HitWork / sample.Hits : 1;
         int target;
         if (throughput)

@@ -104,7 +104,7 @@ internal sealed class Simulation(SimSettings settings, IFleetPolicy policy, Func
         var work = hit && InForce(DegradeStep.HigherSkip) ? job.Raised : job.Work;
         var (wait, draw) = ArrivalEstimate.Of(View(), job.Route, work);
         var told = _band.Of(job.Route, wait, draw);
-        if (settings.Deadlines && !AdmissionPolicy.Decide(Math.Max(0, told.Worst - draw), draw, _spec.Slo.Latency).Admit)
+        if (settings.Deadlines && !AdmissionPolicy.Decide(wait > 0 ? told.Worst - draw : 0, draw, _spec.Slo.Latency).Admit)
         {
             _log.Refused(_now);
             return;
@@ -203,7 +203,8 @@ internal sealed class Simulation(SimSettings settings, IFleetPolicy policy, Func
     private QueueView View()
     {
         var (large, small) = (_scheduler.Places(large: true), _scheduler.Places(large: false));
-        return new QueueView(large.Places, small.Places, large.Free, small.Free, _scheduler.WaitingMisses, _scheduler.WaitingHitWork,
+        // Those that load now will draw before most of the queue's turn comes.
+        return new QueueView(Math.Max(large.Places, _fleet.Wanted[0]), Math.Max(small.Places, _fleet.Wanted.Skip(1).Sum()), large.Free, small.Free, _scheduler.WaitingMisses, _scheduler.WaitingHitWork,
             settings.Seconds[0], _fleet.SmallSeconds(settings.Seconds), _scheduler.SmallDrawsMisses, _missWorkers);
     }
 

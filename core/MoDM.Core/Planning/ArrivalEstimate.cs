@@ -66,7 +66,7 @@ public static class AdmissionPolicy
     public static Admission Decide(double wait, double draw, TimeSpan slo)
     {
         var limit = Limit(draw, slo);
-        if (wait + draw <= limit) return new(true, 0, "it can be done in time");
+        if (wait <= 0 || wait + draw <= limit) return new(true, 0, "it can be done in time");
         var retry = double.IsFinite(wait + draw) ? Math.Clamp((int)Math.Ceiling(wait + draw - limit), 1, 3600) : 5;
         return new(false, retry, FormattableString.Invariant(
             $"its image would be ready in about {wait + draw:0.#} s, and the limit is {limit:0.#} s"));

@@ -19,6 +19,9 @@ public sealed class LatencyBand
 {
     private const double Step = 0.02;
 
+    /// <summary>A ratio that kept everything out would never be corrected, as nothing would come out.</summary>
+    private const double MostPatience = 1.5;
+
     /// <summary>Hits and misses, each with a free worker and without.</summary>
     private readonly Ratios[] _ratios = [new(), new(), new(), new()];
 
@@ -33,10 +36,13 @@ public sealed class LatencyBand
     public void Observe(LatencyEstimate told, double seconds)
     {
         if (told.Expected is not (> 0 and < double.PositiveInfinity)) return;
-        var ratios = RatiosOf(told.Route, told.Wait);
+        var (ratios, outcome) = (RatiosOf(told.Route, told.Wait), seconds / told.Expected);
         ratios.Low = Next(ratios.Low, 0.1, seconds > told.Low);
         ratios.High = Next(ratios.High, 0.9, seconds > told.High);
-        ratios.Worst = Next(ratios.Worst, 0.99, seconds > told.Worst);
+        // Many may have been told the same before the first of them is done: what an earlier outcome has already corrected
+        // is not corrected again, as one step up takes a hundred outcomes to undo.
+        if (seconds > told.Worst == outcome > ratios.Worst)
+            ratios.Worst = Math.Min(MostPatience, Next(ratios.Worst, 0.99, seconds > told.Worst));
     }
 
     private static double Next(double ratio, double share, bool above) => Math.Max(0.01, ratio + Step * (above ? share : share - 1));
