@@ -28,7 +28,7 @@ public sealed class LatencyBand
     public LatencyEstimate Of(CacheRoute route, double wait, double draw)
     {
         var (ratios, all) = (RatiosOf(route, wait), wait + draw);
-        return new(route, wait, draw, all * ratios.Low, all * ratios.High, all * Math.Max(ratios.High, ratios.Worst));
+        return new(route, wait, draw, all * ratios.Low, all * ratios.High, all * ratios.Worst);
     }
 
     /// <param name="told">What <see cref="Of"/> said of this request.</param>
