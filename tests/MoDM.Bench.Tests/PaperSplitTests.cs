@@ -1,0 +1,56 @@
+using MoDM.Api;
+using MoDM.Bench.Comparing;
+using MoDM.Bench.Load;
+using MoDM.Bench.Traces;
+
+namespace MoDM.Bench.Tests;
+
+public class PaperSplitTests
+{
+    private static Outcome Image(int skipped, double generationMs) => new(new TraceEntry("a cat", 1), 0, 1,
+        new Answer(null, [], new ImageStory
+        {
+            Route = skipped > 0 ? "hit" : "miss",
+            Images = [new ImagePart { Seed = 1, Model = "m", Steps = 50, SkippedSteps = skipped, GenerationMs = generationMs }],
+        }, new Dictionary<string, double>()));
+
+    private static Outcome Failed => new(new TraceEntry("a cat", 1), 0, 1, Answer.Failed("502"));
+
+    /// <summary>0.1 of misses against 0.9 * 0.6 * 16.5 / 91.5 = 0.0974 of hits: 0.507 of 16 slots.</summary>
+    [Fact]
+    public void Slots_follow_the_work_of_each_model()
+    {
+        var split = PaperSplit.Decide(16, new SplitLoad(0.9, 0.6, 91.5, 16.5));
+        Assert.Equal((8, 8), (split.Large, split.Small));
+        Assert.Contains("misses are 0.51 of the work (hit rate 0.90", split.Reason);
+    }
+
+    [Theory]
+    [InlineData(4, 0.0, 3)] // No hits: everything but one slot, since the cache may still warm up.
+    [InlineData(4, 1.0, 1)] // No misses: one slot all the same, or the first miss would wait for ever.
+    [InlineData(2, 0.0, 1)]
+    [InlineData(2, 1.0, 1)]
+    [InlineData(5, 0.5, 2)] // 2.5 and 3.5 of the slots: to the even number, as Python rounds.
+    [InlineData(7, 0.5, 4)]
+    public void Both_models_keep_a_slot(int slots, double hitRate, int large)
+    {
+        var split = PaperSplit.Decide(slots, new SplitLoad(hitRate, 1, 2, 2));
+        Assert.Equal((large, slots - large), (split.Large, split.Small));
+    }
+
+    [Fact]
+    public void The_load_is_read_from_what_was_drawn()
+    {
+        var load = SplitLoad.Of(
+            [Image(0, 900), Image(5, 300), Image(30, 200), Image(25, 250), Failed], [Image(0, 1000), Image(0, 2000), Failed], [Image(0, 400)]);
+        Assert.Equal(new SplitLoad(0.75, 0.6, 1.5, 0.4), load with { RemainingWork = Math.Round(load.RemainingWork, 9) });
+    }
+
+    [Fact]
+    public void A_model_that_drew_nothing_has_no_split()
+    {
+        var load = SplitLoad.Of([Image(0, 900)], [Image(0, 900)], [Failed]);
+        Assert.Equal((0, 0), (load.HitRate, load.RemainingWork));
+        Assert.Throws<InvalidOperationException>(() => PaperSplit.Decide(2, load));
+    }
+}
