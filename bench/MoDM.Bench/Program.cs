@@ -16,6 +16,7 @@ try
     {
         case ["compare", .. var options]: return await CompareCommand.RunAsync(options, demo, stop.Token);
         case ["overhead", .. var options]: return await OverheadCommand.RunAsync(options, demo, stop.Token);
+        case ["explore", .. var options]: return MoDM.Bench.Simulating.Explore.Run(options);
         case ["index", .. var options]: return IndexCommand.Run(options);
         default:
             await Console.Error.WriteLineAsync(string.Join("\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage));

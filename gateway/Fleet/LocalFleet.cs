@@ -22,7 +22,7 @@ internal sealed partial class LocalFleet(
                 registry.Add(model, address);
             return Task.CompletedTask;
         }
-        var allocation = LocalAllocation.Initial(options.Mixture.Spec);
+        var allocation = CapacityPlanner.Plan(options.Mixture.Spec, null, null, TimeSpan.Zero).Allocation;
         Log.Starting(log, allocation.Reason);
         var slots = allocation.Pools.SelectMany(p => Enumerable.Repeat(p, p.Replicas));
         return Task.WhenAll(slots.Select(slot => SuperviseAsync(slot, stoppingToken)));

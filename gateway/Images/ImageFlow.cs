@@ -54,7 +54,7 @@ internal sealed class ImageFlow(
 
         // 5. Queue.
         var tickets = Enumerable.Range(0, request.N ?? 1)
-            .Select(_ => new Ticket(decision.Route, queue.Now, arrival + mixture.Spec.Slo.Latency)).ToList();
+            .Select(_ => new Ticket(decision.Route, 1 - (double)decision.SkipSteps / steps, queue.Now, arrival + mixture.Spec.Slo.Latency)).ToList();
         if (queue.TryEnqueue(tickets) is { } retryAfter)
             return (null, ApiError.Busy($"The queue is full. Try again in {retryAfter} s.", retryAfter));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);

@@ -69,9 +69,9 @@ internal sealed class RequestQueue : IDisposable
     public void Leave(string workerId) => Change(s => s.Leave(workerId));
 
     /// <param name="seconds">How long the image took, when it was drawn to its end.</param>
-    public void Finished(WorkerSlot worker, double? seconds) => Change(_ =>
+    public void Finished(WorkerSlot worker, double? seconds) => Change(s =>
     {
-        worker.Release();
+        s.Release(worker);
         if (seconds is { } took) _meanSeconds = _meanSeconds == 0 ? took : 0.9 * _meanSeconds + 0.1 * took;
     });
 
@@ -96,7 +96,7 @@ internal sealed class RequestQueue : IDisposable
     public void GiveUp(Ticket ticket) => Change(s =>
     {
         if (!s.Remove(ticket) && ticket.Turn?.Task is { IsCompletedSuccessfully: true, Result.Worker: { } worker })
-            worker.Release();
+            s.Release(worker);
         ticket.Turn = null;
     });
 

@@ -3,9 +3,12 @@ using MoDM.Mixture;
 namespace MoDM.Gateway.Scheduling;
 
 /// <summary>One image that waits for, or is drawn by, a worker. Times are since the process started.</summary>
-internal sealed class Ticket(CacheRoute route, TimeSpan queued, TimeSpan deadline)
+/// <param name="work">Share of the schedule that is to be drawn, 1 - k/T.</param>
+/// <param name="deadline">When it should have begun.</param>
+internal sealed class Ticket(CacheRoute route, double work, TimeSpan queued, TimeSpan deadline)
 {
     public CacheRoute Route { get; } = route;
+    public double Work { get; } = work;
     public TimeSpan Queued { get; } = queued;
 
     /// <summary>When it should have begun; the earlier one goes first.</summary>

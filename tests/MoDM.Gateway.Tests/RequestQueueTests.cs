@@ -85,5 +85,5 @@ public sealed class RequestQueueTests : IDisposable
         return ticket;
     }
 
-    private Ticket NewTicket() => new(CacheRoute.Miss, _queue.Now, _queue.Now + TimeSpan.FromSeconds(30));
+    private Ticket NewTicket() => new(CacheRoute.Miss, 1, _queue.Now, _queue.Now + TimeSpan.FromSeconds(30));
 }

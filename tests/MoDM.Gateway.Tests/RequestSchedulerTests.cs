@@ -49,7 +49,7 @@ public class RequestSchedulerTests
             _scheduler.Join(worker);
 
         Assert.Equal("better", Next());
-        better.Release();
+        _scheduler.Release(better);
         Assert.Equal("other", Next());
         Assert.Equal("better", Next());
         Assert.Equal("worse", Next());
@@ -91,7 +91,7 @@ public class RequestSchedulerTests
         Assert.Same(first, _scheduler.Dispatch().Single().Ticket);
 
         _scheduler.Requeue(first);
-        worker.Release();
+        _scheduler.Release(worker);
 
         Assert.Same(first, _scheduler.Dispatch().Single().Ticket);
     }
@@ -119,10 +119,53 @@ public class RequestSchedulerTests
 
         late.Renew(TimeSpan.FromSeconds(8));
         _scheduler.Requeue(late);
-        worker.Release();
+        _scheduler.Release(worker);
 
         Assert.Empty(_scheduler.Expire(TimeSpan.FromSeconds(9)));
         Assert.Same(late, _scheduler.Dispatch().Single().Ticket);
+    }
+
+    [Fact]
+    public void Small_workers_draw_misses_only_while_the_planner_says_so()
+    {
+        var (first, second) = (Ticket(CacheRoute.Miss), Ticket(CacheRoute.Miss));
+        _scheduler.Join(Large("large"));
+        _scheduler.Join(Small("small"));
+        _scheduler.TryEnqueue([first, second]);
+        Assert.Equal("large", _scheduler.Dispatch().Single().Worker.Id);
+
+        _scheduler.SmallDrawsMisses = true;
+
+        Assert.Equal("small", _scheduler.Dispatch().Single().Worker.Id);
+    }
+
+    [Fact]
+    public void A_small_worker_that_may_draw_both_takes_the_earlier_deadline()
+    {
+        _scheduler.SmallDrawsMisses = true;
+        var (miss, hit) = (Ticket(CacheRoute.Miss, deadline: 9), Ticket(CacheRoute.Hit, deadline: 5));
+        _scheduler.TryEnqueue([miss, hit]);
+        _scheduler.Join(Small("small", capacity: 2));
+
+        Assert.Equal([hit, miss], _scheduler.Dispatch().Select(d => d.Ticket));
+    }
+
+    [Fact]
+    public void A_worker_that_has_left_finishes_what_it_draws_and_gets_nothing_more()
+    {
+        var worker = Large("a", capacity: 2);
+        _scheduler.Join(worker);
+        _scheduler.TryEnqueue([Ticket(CacheRoute.Miss), Ticket(CacheRoute.Miss)]);
+        Assert.Equal((2, 2), _scheduler.Places(large: true));
+        _scheduler.Dispatch();
+
+        _scheduler.Leave("a");
+        _scheduler.Release(worker);
+        _scheduler.TryEnqueue([Ticket(CacheRoute.Miss)]);
+
+        Assert.Empty(_scheduler.Dispatch());
+        Assert.Equal((0, 0), _scheduler.Places(large: true));
+        Assert.Equal(1, worker.InFlight);
     }
 
     [Fact]
@@ -141,7 +184,7 @@ public class RequestSchedulerTests
                     accepted += scheduler.TryEnqueue([Ticket(action == 0 ? CacheRoute.Miss : CacheRoute.Hit)]) ? 1 : 0;
                 else if (running.Count > 0)
                 {
-                    running[0].Release();
+                    scheduler.Release(running[0]);
                     running.RemoveAt(0);
                 }
                 foreach (var (ticket, worker) in scheduler.Dispatch())
@@ -159,7 +202,7 @@ public class RequestSchedulerTests
             Assert.Equal(started.Count, started.Distinct().Count());
         });
 
-    private static Ticket Ticket(CacheRoute route, int deadline = 60) => new(route, TimeSpan.Zero, TimeSpan.FromSeconds(deadline));
+    private static Ticket Ticket(CacheRoute route, int deadline = 60) => new(route, 1, TimeSpan.Zero, TimeSpan.FromSeconds(deadline));
 
     private static WorkerSlot Large(string id, int capacity = 1) => new(id, "large", isLarge: true, 0, capacity);
 

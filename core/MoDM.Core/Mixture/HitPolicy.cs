@@ -18,7 +18,8 @@ public readonly record struct HitDecision(CacheRoute Route, int SkipSteps, strin
 /// <summary>Hit or miss, and from which step: arXiv 2503.11972, section 4 (cache-hit-aware k).</summary>
 public static class HitPolicy
 {
-    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits)
+    /// <param name="raised">Skip as much as the next threshold allows: <see cref="Planning.DegradeStep.HigherSkip"/>.</param>
+    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits, bool raised = false)
     {
         if (question.Mode != CacheMode.Auto)
             return Miss($"the request said cache: {question.Mode.ToString().ToLowerInvariant()}");
@@ -32,13 +33,15 @@ public static class HitPolicy
         if (similarity < hits[0].Similarity)
             return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}"));
 
-        var best = hits.Last(h => similarity >= h.Similarity);
-        var skip = StepPlan.Skip(question.Steps, best.Skip);
+        var rung = hits.Count - 1;
+        while (similarity < hits[rung].Similarity) rung--;
+        var share = hits[raised ? Math.Min(rung + 1, hits.Count - 1) : rung].Skip;
+        var skip = StepPlan.Skip(question.Steps, share);
         return skip == 0
-            ? Miss(Say($"{best.Skip:0.###} of {question.Steps} steps is less than one step to skip"))
+            ? Miss(Say($"{share:0.###} of {question.Steps} steps is less than one step to skip"))
             : new HitDecision(CacheRoute.Hit, skip, Say(
-                $"a cached image has similarity {similarity:0.000}, at least {best.Similarity:0.000}: ")
-                + $"{skip} of {question.Steps} steps are skipped");
+                $"a cached image has similarity {similarity:0.000}, at least {hits[rung].Similarity:0.000}: ")
+                + $"{skip} of {question.Steps} steps are skipped" + (raised ? ", more than usual under this load" : ""));
     }
 
     private static HitDecision Miss(string reason) => new(CacheRoute.Miss, 0, reason);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using MoDM.Planning;
 
 namespace MoDM.Mixture;
 
@@ -96,8 +97,15 @@ public static class MixtureReader
     private static SloSpec ReadSlo(DocumentCursor slo)
     {
         var latency = slo.Duration("latency", TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), TimeSpan.FromSeconds(30));
+        var result = new SloSpec
+        {
+            Latency = latency,
+            Percentile = slo.Number("percentile", 50, 99.9, 99),
+            Objective = slo.OneOf("objective", SloObjective.Quality),
+            Degrade = slo.OneOf("degrade", DegradeStep.SmallForMisses),
+        };
         slo.Close();
-        return new SloSpec { Latency = latency };
+        return result;
     }
 
     /// <summary>RFC 1123 label, as Kubernetes wants names.</summary>

@@ -1,3 +1,5 @@
+using MoDM.Planning;
+
 namespace MoDM.Mixture;
 
 /// <summary>The one document: which models serve under which name, and how the cache decides between them.</summary>
@@ -59,4 +61,24 @@ public sealed record SloSpec
 {
     /// <summary>From a request's arrival to its image.</summary>
     public required TimeSpan Latency { get; init; }
+
+    /// <summary>Of the requests, the share in percent that is to stay within <see cref="Latency"/>.</summary>
+    public double Percentile { get; init; } = 99;
+    public SloObjective Objective { get; init; } = SloObjective.Quality;
+
+    /// <summary>How far the planner may go down the ladder before it refuses requests.</summary>
+    public DegradeStep Degrade { get; init; } = DegradeStep.SmallForMisses;
+}
+
+/// <summary>What the planner makes of the GPUs beyond what the SLO needs.</summary>
+public enum SloObjective
+{
+    /// <summary>As many large workers as the load allows, the rest of the budget small: most images by the large model.</summary>
+    Quality,
+
+    /// <summary>The split of the budget that draws the most images.</summary>
+    Throughput,
+
+    /// <summary>As few GPUs as keep the SLO.</summary>
+    Cost,
 }
