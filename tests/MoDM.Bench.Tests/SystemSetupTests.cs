@@ -38,6 +38,13 @@ public class SystemSetupTests
     }
 
     [Fact]
+    public void The_mixture_is_its_document_unless_it_gets_other_slots()
+    {
+        Assert.Equal((2, "the mixture as its document has it"), (Setup(CompareSystem.Ours, 2).Document.Slots, Setup(CompareSystem.Ours, 2).How));
+        Assert.Equal(5, Setup(CompareSystem.Ours, 5).Document.Slots);
+    }
+
+    [Fact]
     public void Retrieval_says_its_threshold() => Assert.Contains("0.741", Setup(CompareSystem.Retrieval, 2).How);
 
     [Fact]

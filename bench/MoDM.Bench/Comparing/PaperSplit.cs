@@ -1,5 +1,6 @@
 using System.Globalization;
 using MoDM.Bench.Load;
+using MoDM.Planning;
 
 namespace MoDM.Bench.Comparing;
 
@@ -30,10 +31,7 @@ internal sealed record SplitLoad(double HitRate, double RemainingWork, double La
 /// <summary>How many slots each model gets, and why.</summary>
 internal sealed record Split(int Large, int Small, string Reason);
 
-/// <summary>
-/// The paper's split in its throughput mode (arXiv 2503.11972, section 5): each model gets the share of the slots that its
-/// share of the work is, in units of a full drawing by the large model.
-/// </summary>
+/// <summary>The paper's split for a measured load, in its throughput mode (<see cref="PaperPlanner.ForThroughput"/>).</summary>
 internal static class PaperSplit
 {
     /// <exception cref="InvalidOperationException">A model drew nothing, so that its time is not known.</exception>
@@ -41,14 +39,10 @@ internal static class PaperSplit
     {
         if (!(load.LargeSeconds > 0 && load.SmallSeconds > 0))
             throw new InvalidOperationException("The paper's split needs the time of a full drawing by each model; one of them drew nothing.");
-        var miss = 1 - load.HitRate;
-        var hit = load.HitRate * load.RemainingWork * load.SmallSeconds / load.LargeSeconds;
-        var share = miss / (miss + hit);
-        // Half to even, as round() in the paper's code.
-        var large = Math.Clamp((int)Math.Round(slots * share), 1, slots - 1);
+        var large = PaperPlanner.ForThroughput(load.HitRate, load.RemainingWork, load.LargeSeconds, load.SmallSeconds, slots);
         return new(large, slots - large, string.Create(CultureInfo.InvariantCulture,
-            $"misses are {share:0.00} of the work (hit rate {load.HitRate:0.00}, {load.RemainingWork:0.00} of the steps left to draw in a hit, ")
+            $"{large} of {slots} slots for the large model at a hit rate of {load.HitRate:0.00}, {load.RemainingWork:0.00} of the steps left to draw in a hit, ")
             + string.Create(CultureInfo.InvariantCulture,
-                $"{load.LargeSeconds:0.00} s and {load.SmallSeconds:0.00} s a full drawing): {large} of {slots} slots for the large model"));
+                $"{load.LargeSeconds:0.00} s and {load.SmallSeconds:0.00} s a full drawing"));
     }
 }

@@ -38,9 +38,10 @@ internal sealed record SystemSetup(CompareSystem System, MixtureDocument Documen
                 document.UseSplit(split.Large, split.Small);
                 return new(system, document, null, true, $"the mixture, split by the paper's rule: {split.Reason}");
             default:
-                if (slots != document.Slots)
-                    document.UseSplit(1, slots - 1);
-                return new(system, document, null, true, "the mixture as its document has it");
+                if (slots == document.Slots)
+                    return new(system, document, null, true, "the mixture as its document has it");
+                document.UseSplit(1, slots - 1);
+                return new(system, document, null, true, "the mixture, one slot for the large model and the others for the small one");
         }
     }
 }
