@@ -65,7 +65,8 @@ public class RetrievalTests
         var cache = new RetrievalCache(10, threshold: -1);
         var asked = 0;
         var cut = Prompt with { Prompt = string.Join(' ', Enumerable.Repeat(Prompt.Prompt, 20)) };
-        await using (var client = new RetrievalClient(embedder, cache, (entry, _) => Task.FromResult(++asked == 1 ? Answer.Failed("502") : Picture(1))))
+        await using (var client = new RetrievalClient(
+            embedder, cache, (_, _) => Task.FromResult(++asked == 1 ? Answer.Failed("502") : Picture(1))))
         {
             Assert.Equal("502", (await client.DrawAsync(Prompt, TestContext.Current.CancellationToken)).Error);
             Assert.False((await client.DrawAsync(cut, TestContext.Current.CancellationToken)).IsHit);

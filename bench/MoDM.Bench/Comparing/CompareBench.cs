@@ -34,8 +34,8 @@ internal sealed class CompareBench(CompareOptions options, Action<string> log, T
         var embedder = Open().EmbedderFolder;
         using var meter = QualityMeter.Load(embedder, Environment.ProcessorCount);
         return CompareReport.Of(
-            new(options.Seed, parts.Saturated.Count, parts.AtRate.Count, parts.Warm.Count, slots, options.Threads, parts.AtRate.Count / arrivals![^1],
-                options.Trace ?? "generated", options.Trace is null ? new TraceSettings() : null, Path.GetFileName(options.Mixture)),
+            new(options.Seed, parts.Saturated.Count, parts.AtRate.Count, parts.Warm.Count, slots, options.Threads,
+                parts.AtRate.Count / arrivals![^1], options.Trace ?? "generated", options.Trace is null ? new TraceSettings() : null, Path.GetFileName(options.Mixture)),
             [.. options.Systems.Select(s => Measure(done[s], meter))], meter.Measure(done[CompareSystem.Large].AtRate).Features,
             DemoFigures.Read(Path.Combine(embedder, "..", "quality.json")));
     }

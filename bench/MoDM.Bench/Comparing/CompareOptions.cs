@@ -15,8 +15,8 @@ internal sealed record CompareOptions(
     IReadOnlyList<CompareSystem> Systems)
 {
     public const string Usage =
-        "compare [--json FILE] [--seed 1] [--prompts 200] [--warm 400] [--slots N] [--threads 1] [--rate auto|N] [--trace FILE.jsonl] [--mixture FILE.yaml] "
-        + "[--systems large,small,retrieval,nirvana,ours,paper]";
+        "compare [--json FILE] [--seed 1] [--prompts 200] [--warm 400] [--slots N] [--threads 1] [--rate auto|N] "
+        + "[--trace FILE.jsonl] [--mixture FILE.yaml] [--systems large,small,retrieval,nirvana,ours,paper]";
 
     /// <summary>Lines of a trace that such a run reads.</summary>
     public int Requests => Warm + Prompts + Prompts / 2;

@@ -38,11 +38,11 @@ internal static class PaperSplit
     public static Split Decide(int slots, SplitLoad load)
     {
         if (!(load.LargeSeconds > 0 && load.SmallSeconds > 0))
-            throw new InvalidOperationException("The paper's split needs the time of a full drawing by each model; one of them drew nothing.");
+            throw new InvalidOperationException("The paper's split needs each model's time of a full drawing; one of them drew nothing.");
         var large = PaperPlanner.ForThroughput(load.HitRate, load.RemainingWork, load.LargeSeconds, load.SmallSeconds, slots);
         return new(large, slots - large, string.Create(CultureInfo.InvariantCulture,
-            $"{large} of {slots} slots for the large model at a hit rate of {load.HitRate:0.00}, {load.RemainingWork:0.00} of the steps left to draw in a hit, ")
-            + string.Create(CultureInfo.InvariantCulture,
-                $"{load.LargeSeconds:0.00} s and {load.SmallSeconds:0.00} s a full drawing"));
+            $"{large} of {slots} slots for the large model at a hit rate of {load.HitRate:0.00}, ")
+            + string.Create(CultureInfo.InvariantCulture, $"{load.RemainingWork:0.00} of the steps left to draw in a hit, ")
+            + string.Create(CultureInfo.InvariantCulture, $"{load.LargeSeconds:0.00} s and {load.SmallSeconds:0.00} s a full drawing"));
     }
 }

@@ -27,12 +27,14 @@ internal sealed record SystemSetup(CompareSystem System, MixtureDocument Documen
             case CompareSystem.Retrieval:
                 document.UseLargeOnly(slots);
                 return new(system, document, "bypass", true,
-                    $"a cached picture of the large model from similarity {document.TopThreshold} on is the answer, as it is; else the large model draws");
+                    $"a cached picture of the large model from similarity {document.TopThreshold} on is the answer, as it is; "
+                    + "else the large model draws");
             // Without a small pool hits go to the large workers: first misses, then hits, on every slot.
             case CompareSystem.Nirvana:
                 document.UseLargeOnly(slots);
                 return new(system, document, null, true,
-                    "hits skip k steps and the large model draws the rest; NIRVANA caches latents of several steps, this starts from final images and takes the document's thresholds");
+                    "hits skip k steps and the large model draws the rest; NIRVANA caches latents of several steps, "
+                    + "this starts from final images and takes the document's thresholds");
             case CompareSystem.Paper:
                 var split = paper();
                 document.UseSplit(split.Large, split.Small);

@@ -75,7 +75,8 @@ internal sealed class MixtureDocument
     /// <exception cref="InvalidDataException">There is no small model.</exception>
     public void UseSmallOnly(int slots)
     {
-        Spec.Children["large"] = Small.FirstOrDefault() ?? throw new InvalidDataException("spec.small is empty; there is no small model to draw alone.");
+        Spec.Children["large"] = Small.FirstOrDefault()
+            ?? throw new InvalidDataException("spec.small is empty; there is no small model to draw alone.");
         UseLargeOnly(slots);
     }
 
