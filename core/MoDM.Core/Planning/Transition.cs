@@ -78,11 +78,28 @@ internal sealed class Transition(MixtureSpec spec, LoadSample load, Demand deman
             return (current, waiting, $"a change waits until it has been good for {Patience.TotalSeconds:0} s");
         better = Merge(KeepBusy(better), shrink: true);
         var grows = better.Zip(current, (b, c) => b > c).Any(g => g);
-        if (grows && (Undoes(better) || forecast.Capacity(Between(better), milder) < demand.Rate))
-            return (current, waiting, "a better split would cost more during the swap than it brings");
+        if (grows && Undoes(better)) return (current, waiting, "the workers that would go have only just come");
+        if (grows && forecast.Capacity(Between(better), milder) < demand.Rate)
+        {
+            return Part(better, milder) is { } part
+                ? (part, waiting, "a better split is taken in parts, so that enough serves meanwhile")
+                : (current, waiting, "a better split would cost more during the swap than it brings");
+        }
         return forecast.IsEnough(better, milder) || state.Step == DegradeStep.Refuse
             ? (better, state with { Step = milder, Better = null }, "the load has allowed it for a while")
             : (current, state with { Better = null }, enough);
+    }
+
+    /// <summary>As much of a change as leaves enough to serve the load while it is made; null when that is nothing.</summary>
+    private int[]? Part(int[] wanted, DegradeStep step)
+    {
+        for (var share = 2; share <= 64; share *= 2)
+        {
+            var part = Merge([.. wanted.Select((w, i) => w >= current[i] ? w : current[i] - (current[i] - w) / share)], shrink: true);
+            if (part.SequenceEqual(current)) return null;
+            if (forecast.Capacity(Between(part), step) >= demand.Rate) return part;
+        }
+        return null;
     }
 
     /// <summary>The larger of both sizes where the budget has room, else the surplus of the pools that may shrink is given up.</summary>
