@@ -10,9 +10,10 @@ namespace MoDM.Bench.Simulating;
 /// <param name="Capacity">Images in the cache; the oldest leaves first.</param>
 /// <param name="Varied">Share of the prompts that vary an earlier one.</param>
 /// <param name="Recent">Mean age of what is varied, in requests.</param>
-internal sealed record IndexHits(int Capacity, double Varied = 0.6, double Recent = 1500) : IHitModel
+internal sealed record IndexHits(int Capacity, double Varied = 0.85, double Recent = 1500) : IHitModel
 {
-    private const int Dimension = 128;
+    /// <summary>Of CLIP ViT-L/14; with fewer, unrelated images come too close.</summary>
+    private const int Dimension = 768;
 
     /// <summary>Images that are being drawn are not in the cache yet.</summary>
     private const int Lag = 20;
@@ -33,7 +34,7 @@ internal sealed record IndexHits(int Capacity, double Varied = 0.6, double Recen
             // What is asked for: something new, or close to something recent.
             var fresh = VectorWorld.Direction(random, flat);
             var age = (int)(-Recent * Math.Log(1 - random.NextDouble()));
-            var near = 0.5 + 0.5 * random.NextDouble();
+            var near = 0.75 + 0.25 * random.NextDouble();
             var meaning = random.NextDouble() < Varied && age < meanings.Count
                 ? VectorWorld.Mix(Dimension, (near, meanings[^(age + 1)]), (Math.Sqrt(1 - near * near), fresh)) : fresh;
             var text = VectorWorld.Mix(Dimension, (Math.Sqrt(world.TextMean), textMean), (Math.Sqrt(world.Meaning), meaning),

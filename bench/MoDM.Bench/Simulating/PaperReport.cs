@@ -71,7 +71,7 @@ internal sealed record PaperReport(
     {
         var systems = Table.Select(r => r.System).Distinct().Where(s => !s.StartsWith("small only", StringComparison.Ordinal)).ToList();
         var workloads = Table.Select(r => r.Workload).Distinct().ToList();
-        yield return ("throughput", SvgChart.Bars("Throughput on 16 MI210", "ratio to the large model alone", [.. workloads.Select(w => w.Split(',')[0] + (w.Contains("100,000", StringComparison.Ordinal) ? " 100k" : ""))], systems,
+        yield return ("throughput", SvgChart.Bars("Throughput on 16 MI210", "ratio to the large model alone", [.. workloads.Select(w => w.Replace(",000", "k", StringComparison.Ordinal).Replace(" entries", "", StringComparison.Ordinal))], systems,
             [.. workloads.Select(w => (IReadOnlyList<double>)[.. systems.Select(s => Table.First(r => r.Workload == w && r.System == s).ThroughputRatio)])]));
         foreach (var group in Slo.GroupBy(r => (r.Gpus, r.TimesLarge)))
         {

@@ -84,12 +84,12 @@ internal static class SvgChart
     private static void Text(StringBuilder svg, double x, double y, string anchor, string text, int size = 12) =>
         svg.Append(Invariant($"<text x=\"{x:0.#}\" y=\"{y:0.#}\" text-anchor=\"{anchor}\" font-size=\"{size}\">{WebUtility.HtmlEncode(text)}</text>\n"));
 
-    /// <summary>The next of 1, 2, 2.5, 5 times a power of ten.</summary>
+    /// <summary>The next of a few round numbers times a power of ten.</summary>
     private static double Nice(double value)
     {
         if (value <= 0) return 1;
         var power = Math.Pow(10, Math.Floor(Math.Log10(value)));
-        return new[] { 1, 2, 2.5, 5, 10 }.Select(m => m * power).First(m => m >= value * 0.999);
+        return new[] { 1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10 }.Select(m => m * power).First(m => m >= value * 0.999);
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
