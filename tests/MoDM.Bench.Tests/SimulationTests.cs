@@ -83,10 +83,10 @@ public class SimulationTests
     [Fact]
     public void A_real_index_has_more_and_closer_hits_when_it_holds_more()
     {
-        double Share(int capacity) => PaperWorld.Requests(Arrivals.Steady(60, 3 * 3600), new IndexHits(capacity), 1).Skip(5000)
+        double Share(int capacity) => PaperWorld.Requests(Arrivals.Steady(60, 3000), new IndexHits(capacity), 1).Skip(1500)
             .Average(r => PaperWorld.ByPolicy(r).Route == CacheRoute.Hit ? 1.0 : 0);
 
-        var (few, many) = (Share(100), Share(5000));
+        var (few, many) = (Share(50), Share(3000));
 
         Assert.True(many > few + 0.1, $"{few} {many}");
     }
