@@ -47,6 +47,8 @@ internal static class ImageAnswer
         response.Headers["x-modm-seed"] = Text(plan.Seed);
         if (story.Similarity is { } similarity) response.Headers["x-modm-similarity"] = Text(similarity);
         if (story.SourceImage is { } source) response.Headers["x-modm-source-image"] = source;
+        if (plan.Degraded is { } degraded) response.Headers["x-modm-degraded"] = degraded;
+        if (plan.ExpectedSeconds is { } seconds) response.Headers["x-modm-eta-ms"] = Text((long)(1000 * seconds));
     }
 
     /// <summary>What is known after drawing: of several images, the first one's.</summary>

@@ -94,7 +94,7 @@ internal static partial class ImagesApi
             Data = [.. images.Select(i => ImageAnswer.Data(context.Request, plan.Request, i))],
             OutputFormat = plan.Request.OutputFormat ?? "png",
             Size = plan.Size,
-            Modm = plan.Story([.. images.Select(i => i.Part)]),
+            Modm = plan.Story(images),
         };
         await context.Response.WriteAsJsonAsync(response, ApiJson.Default.ImageResponse, cancellationToken: context.RequestAborted);
         return (images[0].Part.Model, null);
