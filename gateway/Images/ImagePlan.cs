@@ -50,8 +50,12 @@ internal sealed record ImagePlan
 
     public string RouteName => Decision.Route == CacheRoute.Hit ? "hit" : "miss";
 
-    /// <summary>Null when nothing is given up.</summary>
-    public string? Degraded => Degrade == DegradeStep.None ? null : LivePlan.NameOf(Degrade);
+    /// <summary>Null when nothing is given up; a miss that waited may be drawn by a small worker that was put to it meanwhile.</summary>
+    public string? Degraded(params IReadOnlyList<DrawnImage> images)
+    {
+        var step = Degrade < DegradeStep.SmallForMisses && StandIn(images).Length > 0 ? DegradeStep.SmallForMisses : Degrade;
+        return step == DegradeStep.None ? null : LivePlan.NameOf(step);
+    }
 
     /// <summary>Expected seconds until the last image, as known on arrival.</summary>
     public double? ExpectedSeconds => Tickets.Max(t => t.Expected?.Total);
@@ -66,7 +70,7 @@ internal sealed record ImagePlan
         SourcePrompt = Decision.Route == CacheRoute.Hit ? Match?.Entry.Prompt : null,
         Steps = Steps,
         SkippedSteps = Decision.SkipSteps,
-        Degraded = Degraded,
+        Degraded = Degraded(images),
         Images = [.. images.Select(i => i.Part)],
     };
 

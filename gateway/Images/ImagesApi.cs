@@ -87,7 +87,7 @@ internal static partial class ImagesApi
 
         var images = results.Select(r => r.Image!).ToList();
         ImageAnswer.SetPlanHeaders(context.Response, plan);
-        ImageAnswer.SetDrawnHeaders(context.Response, plan, images[0].Part);
+        ImageAnswer.SetDrawnHeaders(context.Response, plan, images);
         var response = new ImageResponse
         {
             Created = time.GetUtcNow().ToUnixTimeSeconds(),
