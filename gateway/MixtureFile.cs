@@ -10,7 +10,8 @@ namespace MoDM.Gateway;
 /// <summary>Reads a ModelMixture from a YAML file. Model folders in it are relative to the file.</summary>
 internal static class MixtureFile
 {
-    public static (ModelMixture? Mixture, IReadOnlyList<MixtureProblem> Problems) Read(string file)
+    /// <param name="modelsAreHere">The models' folders have to exist on this machine.</param>
+    public static (ModelMixture? Mixture, IReadOnlyList<MixtureProblem> Problems) Read(string file, bool modelsAreHere = true)
     {
         JsonElement document;
         try
@@ -34,7 +35,7 @@ internal static class MixtureFile
         var (mixture, problems) = MixtureReader.Read(document);
         if (mixture is null) return (null, problems);
         var resolved = ResolvePaths(mixture, Path.GetDirectoryName(Path.GetFullPath(file))!);
-        var missing = MissingFolders(resolved.Spec).ToList();
+        var missing = modelsAreHere ? MissingFolders(resolved.Spec).ToList() : [];
         return missing.Count == 0 ? (resolved, []) : (null, missing);
     }
 

@@ -34,7 +34,7 @@ internal sealed partial class LivePlan(RequestQueue queue, LoadMeter meter, Time
         var before = _now;
         var changed = before is null || degrade != before.Degrade || allocation.Degrade != before.Allocation.Degrade
             || !allocation.Pools.Select(p => p.Replicas).SequenceEqual(before.Allocation.Pools.Select(p => p.Replicas));
-        queue.Degrade = degrade;
+        queue.Follow(degrade, allocation.MissWorkers);
         _now = new PlanInForce(allocation, degrade, changed ? time.GetUtcNow() : before!.Since);
         Observe(allocation, degrade);
         if (changed) Log.Planned(log, allocation.Reason, NameOf(allocation.Degrade));

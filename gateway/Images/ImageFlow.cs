@@ -117,7 +117,7 @@ internal sealed class ImageFlow(
         TimeSpan.FromSeconds(Math.Max(60, 10 * mixture.Spec.Slo.Latency.TotalSeconds));
 
     /// <summary>How many images go before this one, and when it should be there; null when it does not wait any more.</summary>
-    public (int Ahead, Eta? Eta)? Outlook(ImagePlan plan, int index) => queue.Outlook(plan.Tickets[index]);
+    public (int Ahead, LatencyEstimate? Expected)? Outlook(ImagePlan plan, int index) => queue.Outlook(plan.Tickets[index]);
 
     /// <summary>Seconds until an image of which so many steps are done; null before one of its kind has been timed.</summary>
     public double? SecondsLeft(WorkerSlot worker, int step, int steps) =>
@@ -197,7 +197,7 @@ internal sealed class ImageFlow(
         {
             Id = id,
             QueueMs = Math.Round(waited.TotalMilliseconds, 2),
-            EstimatedMs = ticket.Expected is { } expected ? Math.Round(1000 * expected.Total) : null,
+            EstimatedMs = ticket.Expected is { } expected ? Math.Round(1000 * expected.Expected) : null,
         };
         return new DrawnImage(answer.Image, part) { BySmall = !worker.IsLarge };
     }

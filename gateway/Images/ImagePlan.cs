@@ -58,7 +58,7 @@ internal sealed record ImagePlan
     }
 
     /// <summary>Expected seconds until the last image, as known on arrival.</summary>
-    public double? ExpectedSeconds => Tickets.Max(t => t.Expected?.Total);
+    public double? ExpectedSeconds => Tickets.Max(t => t.Expected?.Expected);
 
     /// <summary>The explanation that every response carries.</summary>
     public ImageStory Story(params IReadOnlyList<DrawnImage> images) => new()

@@ -1,5 +1,6 @@
 using MoDM.Api;
 using MoDM.Gateway.Scheduling;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Images;
 
@@ -94,7 +95,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
             {
                 for (var i = 0; i < plan.Tickets.Count; i++)
                 {
-                    if (flow.Outlook(plan, i) is { } outlook) await _events.SendAsync(Queued(i, outlook.Ahead, outlook.Eta), done);
+                    if (flow.Outlook(plan, i) is { } outlook) await _events.SendAsync(Queued(i, outlook.Ahead, outlook.Expected), done);
                 }
                 if (tick % TicksBetweenHeartbeats == 0) await _events.HeartbeatAsync(done);
                 await Task.Delay(Tick, time, done);
@@ -106,10 +107,10 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
         }
     }
 
-    private static LiveState Queued(int index, int ahead, Eta? eta) => new(index)
+    private static LiveState Queued(int index, int ahead, LatencyEstimate? eta) => new(index)
     {
         Queued = ahead,
-        EtaSeconds = Rounded(eta?.Seconds),
+        EtaSeconds = Rounded(eta?.Expected),
         EtaLow = Rounded(eta?.Low),
         EtaHigh = Rounded(eta?.High),
     };

@@ -24,6 +24,7 @@ internal sealed class RequestQueue : IDisposable
     private readonly Dictionary<Ticket, (WorkerSlot Worker, TimeSpan? Done)> _drawing = [];
     private readonly Dictionary<WorkerSlot, TaskCompletionSource> _draining = [];
     private DegradeStep _degrade;
+    private double _missWorkers;
 
     public RequestQueue(int limit, SloSpec slo, LoadMeter meter, TimeProvider time)
     {
@@ -38,8 +39,14 @@ internal sealed class RequestQueue : IDisposable
     public DegradeStep Degrade
     {
         get { lock (_lock) return _degrade; }
-        set => Change(s => s.SmallDrawsMisses = (_degrade = value) >= DegradeStep.SmallForMisses);
     }
+
+    /// <param name="missWorkers">Large workers that misses keep busy, on average.</param>
+    public void Follow(DegradeStep degrade, double missWorkers) => Change(s =>
+    {
+        (_degrade, _missWorkers) = (degrade, missWorkers);
+        s.SmallDrawsMisses = degrade >= DegradeStep.SmallForMisses;
+    });
 
     /// <summary>Lets a request's images in, or says why not and when to come back.</summary>
     public (IReadOnlyList<Ticket>? Tickets, Refusal? Refusal) Enqueue(Arrival arrival)
@@ -113,19 +120,20 @@ internal sealed class RequestQueue : IDisposable
         {
             // A ticket that went back to the queue may be on another worker by now.
             if (_drawing.TryGetValue(ticket, out var drawn) && drawn.Worker == worker) _drawing.Remove(ticket);
+            if (seconds is not null && ticket.Expected is { } told) _forecast.Learn(told, (Now - ticket.Queued).TotalSeconds);
             s.Release(worker);
         });
     }
 
     /// <summary>Where an image stands: how many go before it, and when it should be there; null when it does not wait.</summary>
-    public (int Ahead, Eta? Eta)? Outlook(Ticket ticket)
+    public (int Ahead, LatencyEstimate? Expected)? Outlook(Ticket ticket)
     {
         lock (_lock)
         {
             if (_scheduler.Ahead(ticket) is not { } ahead) return null;
             var (misses, hits) = _scheduler.WorkBefore(ticket);
             var view = View(ticket.Route) with { WaitingMisses = (int)Math.Ceiling(misses), WaitingHitWork = hits };
-            return (ahead, WaitForecast.Expect(view, ticket.Route, ticket.Work) is { } expected ? _forecast.Band(expected) : null);
+            return (ahead, _forecast.Expect(view, ticket.Route, ticket.Work));
         }
     }
 
@@ -170,12 +178,12 @@ internal sealed class RequestQueue : IDisposable
         var now = Now;
         foreach (var late in _scheduler.Expire(now))
         {
-            Learn(late, now);
+            // It would have taken longer still: what ends without a worker must not pass unnoticed.
+            if (late.Expected is { } told) _forecast.Learn(told, (now - late.Queued).TotalSeconds + told.Draw);
             late.Turn!.TrySetResult(new Turn(null, Expired: true));
         }
         foreach (var (ticket, worker) in _scheduler.Dispatch())
         {
-            Learn(ticket, now);
             TimeSpan? done = _meter.DrawSeconds(worker.Rank) is { } seconds ? now + TimeSpan.FromSeconds(seconds * ticket.Work) : null;
             _drawing[ticket] = (worker, done);
             ticket.Turn!.TrySetResult(new Turn(worker, Expired: false));
@@ -188,16 +196,9 @@ internal sealed class RequestQueue : IDisposable
         }
     }
 
-    /// <summary>A wait is over; one that ended without a worker would have been longer still.</summary>
-    private void Learn(Ticket ticket, TimeSpan now)
-    {
-        if (!ticket.Begun && ticket.Expected is { } expected) _forecast.Learn(expected.Wait, (now - ticket.Queued).TotalSeconds);
-        ticket.Begun = true;
-    }
-
     private Ticket NewTicket(Arrival arrival, TimeSpan now, QueueView view, int index)
     {
-        var expected = WaitForecast.Expect(view, arrival.Route, arrival.Work, index);
+        var expected = _forecast.Expect(view, arrival.Route, arrival.Work, index);
         return new Ticket(arrival.Route, arrival.Work, now, arrival.Came + _forecast.LatestStart(expected))
         {
             Expected = expected,
@@ -212,11 +213,15 @@ internal sealed class RequestQueue : IDisposable
     {
         var ((large, freeLarge), (small, freeSmall)) = (_scheduler.Places(large: true), _scheduler.Places(large: false));
         var smallDraws = _scheduler.SmallDrawsMisses;
+        // A worker that draws several at once has as many places.
+        var largeWorkers = _scheduler.Workers.Count(w => w.IsLarge);
+        var missPlaces = largeWorkers > 0 ? _missWorkers * large / largeWorkers : 0;
         var takers = _drawing.Values.Where(d => smallDraws || d.Worker.IsLarge == (route == CacheRoute.Miss || small == 0));
         var next = takers.Min(d => d.Done);
         return new QueueView(
             large, small, freeLarge, freeSmall, (int)Math.Ceiling(_scheduler.WaitingMissWork), _scheduler.WaitingHitWork,
-            SecondsOf(large: true), SecondsOf(large: false), smallDraws, next is { } done ? Math.Max(0, (done - Now).TotalSeconds) : null);
+            SecondsOf(large: true), SecondsOf(large: false), smallDraws, missPlaces,
+            next is { } done ? Math.Max(0, (done - Now).TotalSeconds) : null);
     }
 
     /// <summary>Of a full drawing by the workers of a kind, at the speed that they have together; 0 when none has drawn.</summary>

@@ -1,4 +1,5 @@
 using MoDM.Mixture;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Scheduling;
 
@@ -21,10 +22,7 @@ internal sealed class Ticket(CacheRoute route, double work, TimeSpan queued, Tim
     public void Renew(TimeSpan expires) => Expires = expires;
 
     /// <summary>As it was told when it came; null when nothing was known.</summary>
-    public Expectation? Expected { get; init; }
-
-    /// <summary>It has been given to a worker before.</summary>
-    public bool Begun { get; set; }
+    public LatencyEstimate? Expected { get; init; }
 
     /// <summary>Its place, given once: a ticket that comes back from a busy or dead worker keeps it.</summary>
     public long Place { get; set; }

@@ -3,15 +3,6 @@ using MoDM.Planning;
 
 namespace MoDM.Gateway.Scheduling;
 
-/// <summary>Seconds that an image is expected to wait and to be drawn.</summary>
-internal readonly record struct Expectation(double Wait, double Draw)
-{
-    public double Total => Wait + Draw;
-}
-
-/// <summary>Seconds until an image, and the band that four of five fall into.</summary>
-internal readonly record struct Eta(double Seconds, double Low, double High);
-
 /// <summary>
 /// What to tell a request when it comes: how long its images will take, whether that is in time, and when to come back if
 /// not. It learns from how earlier expectations turned out. Owned by <see cref="RequestQueue"/>, under its lock.
@@ -22,34 +13,27 @@ internal sealed class WaitForecast(SloSpec slo)
     private const double Slack = 1.05;
     private const int LongestRetrySeconds = 3600;
 
-    private readonly RunningQuantile _low = new(0.1, 0.6), _high = new(0.9, 1.2), _worst = new(0.99, 1.2);
+    private readonly LatencyBand _band = new();
 
-    /// <summary>Null while no image has been timed, or where no worker could take it just now.</summary>
-    public static Expectation? Expect(QueueView view, CacheRoute route, double work, int before = 0)
+    /// <param name="before">Images of the same request that go before this one.</param>
+    /// <returns>Null while no image has been timed, or where no worker could take it just now.</returns>
+    public LatencyEstimate? Expect(QueueView view, CacheRoute route, double work, int before = 0)
     {
         var (wait, draw) = ArrivalEstimate.Of(view, route, work, before);
-        return draw > 0 && double.IsFinite(wait + draw) ? new(wait, draw) : null;
+        return draw > 0 && double.IsFinite(wait + draw) ? _band.Of(route, wait, draw) : null;
     }
 
-    public Eta Band(Expectation expected) => new(
-        expected.Total, _low.Value * expected.Wait + expected.Draw, Math.Max(_high.Value, _low.Value) * expected.Wait + expected.Draw);
-
-    /// <summary>Compares a wait that has come to its end with the one that was expected.</summary>
-    public void Learn(double expected, double actual)
-    {
-        if (expected <= 0) return;
-        foreach (var quantile in (ReadOnlySpan<RunningQuantile>)[_low, _high, _worst])
-            quantile.Observe(actual / expected);
-    }
+    /// <summary>Compares what was told with what came of it.</summary>
+    public void Learn(LatencyEstimate told, double seconds) => _band.Observe(told, seconds);
 
     /// <param name="gone">Seconds since the request came.</param>
     /// <param name="last">Of its last image; not known: it is let in, and the queue has a limit of its own.</param>
-    public Admission Admit(double gone, Expectation? last) => last is { } expected
-        ? AdmissionPolicy.Decide(gone + _worst.Value * expected.Wait + (Slack - 1) * expected.Draw, expected.Draw, slo.Latency)
+    public Admission Admit(double gone, LatencyEstimate? last) => last is { } told
+        ? AdmissionPolicy.Decide(told.Wait > 0 ? gone + told.Worst - told.Draw : 0, told.Draw, slo.Latency)
         : new(true, 0, "no image has been timed yet");
 
     /// <summary>The latest start, after a request's arrival, that is in time.</summary>
-    public TimeSpan LatestStart(Expectation? expected) => expected is { } e
+    public TimeSpan LatestStart(LatencyEstimate? told) => told is { } e
         ? TimeSpan.FromSeconds(AdmissionPolicy.Limit(e.Draw, slo.Latency) - Slack * e.Draw) : slo.Latency;
 
     /// <summary>Whole seconds until a request like this would be let in, if nothing else came.</summary>
@@ -72,7 +56,8 @@ internal sealed class WaitForecast(SloSpec slo)
     {
         var (large, small) = (PerSecond(view.Large, view.LargeSeconds), PerSecond(view.Small, view.SmallSeconds));
         if (Shared(view)) return large + small;
-        return route == CacheRoute.Miss ? large : small / work;
+        var spare = PerSecond(Math.Max(0, view.Large - view.MissWorkers), view.LargeSeconds);
+        return route == CacheRoute.Miss ? large : (small + spare) / work;
     }
 
     /// <summary>The queue when so many more images have been drawn, and nothing has come.</summary>
@@ -92,5 +77,5 @@ internal sealed class WaitForecast(SloSpec slo)
 
     private static bool Shared(QueueView view) => view.SmallDrawsMisses || view.Small == 0;
 
-    private static double PerSecond(int places, double seconds) => seconds > 0 ? places / seconds : 0;
+    private static double PerSecond(double places, double seconds) => seconds > 0 ? places / seconds : 0;
 }

@@ -47,15 +47,28 @@ public class MixtureDocumentTests
     }
 
     [Fact]
-    public void More_slots_go_to_the_small_model()
+    public void A_split_pins_both_models()
     {
         var document = Demo();
-        document.UseMixture(4);
+        document.UseSplit(2, 3);
         var saved = Saved(document).Replace("{", "").Replace(",", "");
-        Assert.Contains("gpuBudget:4", saved);
-        Assert.Contains("replicas:min:1max:1", saved);
+        Assert.Contains("gpuBudget:5", saved);
+        Assert.Contains("replicas:min:2max:2", saved);
         Assert.Contains("replicas:min:3max:3", saved);
     }
+
+    [Fact]
+    public void Small_only_puts_the_small_model_in_the_large_ones_place()
+    {
+        var document = Demo();
+        document.UseSmallOnly(3);
+        Assert.Equal([("postcards-small", Repo.Model("postcards-small"))], document.Models);
+        Assert.Contains("replicas:min:3max:3", Saved(document).Replace("{", "").Replace(",", ""));
+        Assert.Throws<InvalidDataException>(() => document.UseSmallOnly(3));
+    }
+
+    [Fact]
+    public void The_caches_capacity_and_strictest_threshold_are_read() => Assert.Equal((10000, 0.741), (Demo().Capacity, Demo().TopThreshold));
 
     [Fact]
     public void Another_document_is_refused_in_words() =>

@@ -134,7 +134,7 @@ public sealed class RequestQueueTests : IDisposable
         Assert.Equal((6.0, 6.0), (second.Expected!.Value.Wait, second.Expected.Value.Draw));
         _time.Advance(TimeSpan.FromSeconds(2));
         var (ahead, eta) = _queue.Outlook(second)!.Value;
-        Assert.Equal((0, 10.0), (ahead, eta!.Value.Seconds));
+        Assert.Equal((0, 10.0), (ahead, eta!.Value.Expected));
         Assert.True(eta.Value.Low < 10 && eta.Value.High > 10);
         _time.Advance(TimeSpan.FromSeconds(4));
         _queue.Finished(first, _worker, seconds: 6);
@@ -185,14 +185,16 @@ public sealed class RequestQueueTests : IDisposable
     public void Waits_that_were_longer_than_expected_make_it_more_careful()
     {
         var forecast = new WaitForecast(new SloSpec { Latency = TimeSpan.FromSeconds(30) });
-        var expected = new Expectation(Wait: 15, Draw: 10);
-        Assert.True(forecast.Admit(0, expected).Admit);
+        LatencyEstimate Told() => forecast.Expect(new QueueView(1, 0, 0, 0, 1, 0, 10, 0, false, NextFree: 7), CacheRoute.Miss, 1)!.Value;
+        Assert.Equal((17, 10), (Told().Wait, Told().Draw));
+        Assert.True(forecast.Admit(0, Told()).Admit);
+        Assert.False(forecast.Admit(gone: 2, Told()).Admit); // Since when its client has waited.
 
-        for (var i = 0; i < 50; i++)
-            forecast.Learn(expected: 15, actual: 30);
+        for (var i = 0; i < 10; i++)
+            forecast.Learn(Told(), seconds: 40);
 
-        Assert.False(forecast.Admit(0, expected).Admit);
-        Assert.True(forecast.Band(expected).High > 37);
+        Assert.False(forecast.Admit(0, Told()).Admit);
+        Assert.True(Told().High > 30);
     }
 
     [Fact]
@@ -219,10 +221,10 @@ public sealed class RequestQueueTests : IDisposable
         var ticket = Enqueue();
         Assert.NotNull(_queue.Outlook(ticket));
 
-        _queue.Degrade = DegradeStep.SmallForMisses;
+        _queue.Follow(DegradeStep.SmallForMisses, missWorkers: 0);
         Assert.Null(_queue.Outlook(ticket));
 
-        _queue.Degrade = DegradeStep.HigherSkip;
+        _queue.Follow(DegradeStep.HigherSkip, missWorkers: 0);
         _queue.Join(TestMixture.Small("other"));
         Assert.NotNull(_queue.Outlook(Enqueue()));
     }

@@ -12,10 +12,10 @@ internal static class CompareCommand
         if (options is null)
             return Refuse(problems);
         var (trace, wrong) = options.Trace is null
-            ? (TraceGenerator.Generate(new TraceSettings(), options.Warm + 2 * options.Prompts, options.Seed), [])
-            : TraceFile.Read(File.ReadLines(options.Trace).Take(options.Warm + 2 * options.Prompts), options.Seed);
-        if (trace.Count < options.Warm + 4)
-            wrong = [.. wrong, $"there are {trace.Count} prompts; after {options.Warm} to warm up, at least 4 are needed."];
+            ? (TraceGenerator.Generate(new TraceSettings(), options.Requests, options.Seed), [])
+            : TraceFile.Read(File.ReadLines(options.Trace).Take(options.Requests), options.Seed);
+        if (trace.Count < options.Warm + 3)
+            wrong = [.. wrong, $"there are {trace.Count} prompts; after {options.Warm} to warm up, at least 3 are needed."];
         if (wrong.Count > 0)
             return Refuse(wrong.Select(w => $"{options.Trace}: {w}"));
 
@@ -23,12 +23,12 @@ internal static class CompareCommand
         Console.WriteLine(CompareTable.Render(report));
         if (options.Json is not null)
             ResultFile.Write(options.Json, report);
-        return report.Mixture.Saturated.Images > 0 && report.LargeOnly.Saturated.Images > 0 ? 0 : Fail(report);
+        return report.Systems.FirstOrDefault(s => s.Saturated.Images == 0) is { } idle ? Fail(idle) : 0;
     }
 
-    private static int Fail(CompareReport report)
+    private static int Fail(SystemReport idle)
     {
-        Console.Error.WriteLine($"A system drew nothing: {report.Mixture.Saturated.FirstError ?? report.LargeOnly.Saturated.FirstError}");
+        Console.Error.WriteLine($"{idle.Name} drew nothing: {idle.Saturated.FirstError}");
         return 1;
     }
 

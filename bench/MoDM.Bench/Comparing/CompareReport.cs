@@ -2,35 +2,44 @@ using MoDM.Bench.Quality;
 
 namespace MoDM.Bench.Comparing;
 
-/// <summary>One system before it is set against the other.</summary>
-internal sealed record MeasuredSystem(ReplayFigures Saturated, ReplayFigures AtRate, MeasuredPictures Pictures, MeasuredPictures OtherPictures);
+/// <summary>One system before it is set against another.</summary>
+internal sealed record MeasuredSystem(
+    string Name, string Split, string How, ReplayFigures Saturated, ReplayFigures AtRate, MeasuredPictures Pictures);
 
 /// <summary>Mixture over large-only; the hit rate is the mixture's.</summary>
 internal sealed record CompareSummary(double HitRate, double ThroughputRatio, double MeanLatencyRatio, double ClipScoreRatio);
 
+/// <param name="PromptsPerExperiment">Counted for throughput and quality.</param>
+/// <param name="PromptsAtRate">Counted for latency.</param>
 /// <param name="Generated">How the trace was made; null for a file.</param>
 internal sealed record CompareSettings(
-    int Seed, int PromptsPerExperiment, int WarmUp, int Slots, int Threads, double ArrivalsPerSecond, string Trace,
+    int Seed, int PromptsPerExperiment, int PromptsAtRate, int WarmUp, int Slots, int Threads, double ArrivalsPerSecond, string Trace,
     Traces.TraceSettings? Generated, string Mixture);
 
+/// <param name="Summary">Null, like all that is of the mixture, when it did not run.</param>
+/// <param name="Mixture">The system "ours", whose figures are in <paramref name="Systems"/> too; so are the large model's.</param>
 /// <param name="FrechetReference">What the distances are measured against, in words.</param>
+/// <param name="FrechetBetween">Between the mixture's and the large model's pictures of the same prompts and seeds.</param>
 /// <param name="Demo">What the demo models' own evaluation says of the large model, where this is one.</param>
-/// <param name="FrechetBetween">Between the two systems' pictures of the same prompts and seeds.</param>
 internal sealed record CompareReport(
-    CompareSummary Summary, CompareSettings Settings, SystemFigures Mixture, SystemFigures LargeOnly, string? FrechetReference,
-    double? FrechetBetween, DemoFigures? Demo, Environs Environment)
+    CompareSummary? Summary, CompareSettings Settings, IReadOnlyList<SystemReport> Systems, SystemFigures? Mixture, SystemFigures LargeOnly,
+    string? FrechetReference, double? FrechetBetween, DemoFigures? Demo, Environs Environment)
 {
-    public static CompareReport Of(CompareSettings settings, MeasuredSystem mixture, MeasuredSystem large, DemoFigures? demo)
+    /// <param name="systems">The large model first.</param>
+    /// <param name="reference">Features of other pictures by the large model; empty without a judge.</param>
+    public static CompareReport Of(
+        CompareSettings settings, IReadOnlyList<MeasuredSystem> systems, IReadOnlyList<float[]> reference, DemoFigures? demo)
     {
-        var reference = large.OtherPictures.Features;
         var judged = reference.Count > 1;
-        var (m, l) = (Figures(mixture), Figures(large));
+        var large = Figures(systems[0]);
+        var ours = systems.FirstOrDefault(s => s.Name == SystemChoice.NameOf(CompareSystem.Ours));
+        var reports = systems.Select(s => SystemReport.Of(s, Figures(s), large)).ToList();
+        var summary = reports.Find(r => r.Name == ours?.Name) is { } m
+            ? new CompareSummary(m.HitRate, m.ThroughputRatio, m.LatencyRatio, m.ClipScoreRatio) : null;
         return new(
-            new(m.Saturated.HitRate, m.Saturated.ImagesPerSecond / l.Saturated.ImagesPerSecond,
-                m.AtRate.Latency.MeanMs / l.AtRate.Latency.MeanMs, m.Quality.ClipScore / l.Quality.ClipScore),
-            settings, m, l,
+            summary, settings, reports, ours is null ? null : Figures(ours), large,
             judged ? $"the large model's {reference.Count} pictures of the latency experiment: other prompts of the same trace" : null,
-            judged ? FrechetDistance.Between(mixture.Pictures.Features, large.Pictures.Features) : null,
+            judged && ours is not null ? FrechetDistance.Between(ours.Pictures.Features, systems[0].Pictures.Features) : null,
             demo, Environs.Here());
 
         SystemFigures Figures(MeasuredSystem system) => new(system.Saturated, system.AtRate, system.Pictures.Figures,

@@ -13,7 +13,7 @@ internal sealed record LatencyFigures(double MeanMs, double P50Ms, double P95Ms,
 /// <summary>One replay of one system.</summary>
 /// <param name="Seconds">From the first arrival to the last response.</param>
 /// <param name="ImagesPerSecond">Finished images over these seconds.</param>
-/// <param name="HitRate">Share of the finished images that were refined from a cached one.</param>
+/// <param name="HitRate">Share of the finished images that started from a cached one, or were one.</param>
 /// <param name="SkippedSteps">Share of the finished images by k; 0 are misses.</param>
 /// <param name="Models">Share of the finished images by the model that drew them.</param>
 internal sealed record ReplayFigures(
@@ -40,6 +40,20 @@ internal sealed record ReplayFigures(
 }
 
 /// <param name="Saturated">Closed loop, every slot busy: throughput, hits, quality.</param>
-/// <param name="AtRate">Open loop at the rate that both systems get: latency.</param>
+/// <param name="AtRate">Open loop at the rate that all systems get: latency.</param>
 /// <param name="FrechetToReference">Of the saturated replay's pictures; null without a judge.</param>
 internal sealed record SystemFigures(ReplayFigures Saturated, ReplayFigures AtRate, QualityFigures Quality, double? FrechetToReference);
+
+/// <summary>One system against the large model alone.</summary>
+/// <param name="Split">Workers by model.</param>
+/// <param name="How">What it is, in words.</param>
+/// <param name="LatencyRatio">Of the means.</param>
+internal sealed record SystemReport(
+    string Name, string Split, string How, double ThroughputRatio, double LatencyRatio, double ClipScoreRatio, double HitRate,
+    ReplayFigures Saturated, ReplayFigures AtRate, QualityFigures Quality, double? FrechetToReference)
+{
+    public static SystemReport Of(MeasuredSystem system, SystemFigures figures, SystemFigures large) => new(
+        system.Name, system.Split, system.How, figures.Saturated.ImagesPerSecond / large.Saturated.ImagesPerSecond,
+        figures.AtRate.Latency.MeanMs / large.AtRate.Latency.MeanMs, figures.Quality.ClipScore / large.Quality.ClipScore,
+        figures.Saturated.HitRate, figures.Saturated, figures.AtRate, figures.Quality, figures.FrechetToReference);
+}

@@ -52,9 +52,9 @@ internal sealed record VectorWorld(
     private static double[] Spread(int dimension, bool flat) =>
         flat ? Flat(dimension) : [.. Enumerable.Range(0, dimension).Select(i => 1 / Math.Sqrt(1 + i / (dimension / 16.0)))];
 
-    private static double[] Flat(int dimension) => [.. Enumerable.Repeat(1.0, dimension)];
+    internal static double[] Flat(int dimension) => [.. Enumerable.Repeat(1.0, dimension)];
 
-    private static float[] Direction(Random random, double[] spread)
+    internal static float[] Direction(Random random, double[] spread)
     {
         var v = new float[spread.Length];
         for (var i = 0; i < v.Length; i++)
@@ -62,7 +62,7 @@ internal sealed record VectorWorld(
         return Unit(v);
     }
 
-    private static float[] Mix(int dimension, params ReadOnlySpan<(double Weight, float[] Vector)> parts)
+    internal static float[] Mix(int dimension, params ReadOnlySpan<(double Weight, float[] Vector)> parts)
     {
         var sum = new float[dimension];
         foreach (var (weight, vector) in parts)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MoDM.Gateway.Fleet;
 
 namespace MoDM.Bench.Load;
@@ -40,6 +41,15 @@ internal sealed class GatewayProcess : IAsyncDisposable
             await process.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Its workers by model, in words: <c>1 large, 3 small</c>.</summary>
+    public async Task<string> SplitAsync(CancellationToken cancel)
+    {
+        using var status = JsonDocument.Parse(await Http.GetByteArrayAsync("/v1/status", cancel));
+        var models = status.RootElement.GetProperty("workers").EnumerateArray()
+            .Where(w => w.GetProperty("state").GetString() != "starting").Select(w => w.GetProperty("model").GetString());
+        return string.Join(", ", models.GroupBy(m => m).Select(g => $"{g.Count()} {g.Key}"));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using YamlDotNet.RepresentationModel;
 
 namespace MoDM.Bench.Load;
@@ -14,6 +15,14 @@ internal sealed class MixtureDocument
     public int Slots => int.Parse(Text(Spec, "gpuBudget"));
 
     public string EmbedderFolder => Text(Map(Map(Spec, "cache"), "embedder"), "path");
+
+    /// <summary>Images in the cache; the document's default where it says nothing.</summary>
+    public int Capacity => Map(Spec, "cache").Children.TryGetValue("capacity", out var images)
+        ? int.Parse(((YamlScalarNode)images).Value!, CultureInfo.InvariantCulture) : 100_000;
+
+    /// <summary>The cosine of the last hit threshold, from which on the document trusts a cached picture most.</summary>
+    public double TopThreshold => double.Parse(
+        Text((YamlMappingNode)((YamlSequenceNode)Map(Spec, "cache").Children["hits"]).Children[^1], "similarity"), CultureInfo.InvariantCulture);
 
     /// <summary>The models' names and folders, the large one first.</summary>
     public IReadOnlyList<(string Name, string Folder)> Models =>
@@ -45,21 +54,30 @@ internal sealed class MixtureDocument
         }
     }
 
-    /// <summary>The mixture on this many slots: one for the large model, the others for the first small one.</summary>
-    public void UseMixture(int slots)
+    /// <summary>The mixture on so many slots for the large model and the first small one; other small ones get none.</summary>
+    public void UseSplit(int large, int small)
     {
-        Set(Spec, "gpuBudget", slots.ToString());
-        SetReplicas(Map(Spec, "large"), 1);
+        Set(Spec, "gpuBudget", (large + small).ToString(CultureInfo.InvariantCulture));
+        SetReplicas(Map(Spec, "large"), large);
         foreach (var (rank, pool) in Small.Index())
-            SetReplicas(pool, rank == 0 ? slots - 1 : 0);
+            SetReplicas(pool, rank == 0 ? small : 0);
     }
 
-    /// <summary>The baseline: every slot has the large model, and there is no other.</summary>
+    /// <summary>Every slot has the large model, and there is no other.</summary>
     public void UseLargeOnly(int slots)
     {
-        Set(Spec, "gpuBudget", slots.ToString());
+        Set(Spec, "gpuBudget", slots.ToString(CultureInfo.InvariantCulture));
         SetReplicas(Map(Spec, "large"), slots);
         Spec.Children["small"] = new YamlSequenceNode { Style = YamlDotNet.Core.Events.SequenceStyle.Flow };
+    }
+
+    /// <summary>Every slot has the first small model in the large one's place, and there is no other.</summary>
+    /// <exception cref="InvalidDataException">There is no small model.</exception>
+    public void UseSmallOnly(int slots)
+    {
+        Spec.Children["large"] = Small.FirstOrDefault()
+            ?? throw new InvalidDataException("spec.small is empty; there is no small model to draw alone.");
+        UseLargeOnly(slots);
     }
 
     public void Save(string file)

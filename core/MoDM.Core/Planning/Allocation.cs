@@ -13,6 +13,9 @@ public sealed record Allocation(IReadOnlyList<PoolSize> Pools, string Reason)
     /// <summary>Images a second that these workers can draw at the present mix of hits and misses; 0 when not known.</summary>
     public double Capacity { get; init; }
 
+    /// <summary>Large workers that misses keep busy, on average.</summary>
+    public double MissWorkers { get; init; }
+
     public int Gpus => Pools.Sum(p => p.Replicas * p.Pool.GpusPerReplica);
 }
 

@@ -26,13 +26,14 @@ internal sealed class AllocationSearch(MixtureSpec spec, Forecast forecast)
     /// <summary>Sizes that are enough at a step, with hits going to small pools from <paramref name="first"/> on, or null.</summary>
     private int[]? Find(DegradeStep step, int first)
     {
-        var fewest = FewestLarge(step);
-        if (fewest is not { } low || SmallFor(low, step, first) is not { } least) return null;
+        if (FewestLarge(step, first) is not { } low || SmallFor(low, step, first) is not { } least) return null;
         if (spec.Slo.Objective == SloObjective.Cost)
         {
-            // A large worker more may, with what misses leave of it, stand in for several small ones.
-            var more = low < MostLarge() ? SmallFor(low + 1, step, first) : null;
-            return more is not null && Gpus(more) <= Gpus(least) ? more : least;
+            // Small workers for the hits, or large ones where those are the cheaper: the cost of a mix lies between. A large
+            // worker more may also, with what misses leave of it, stand in for several small ones.
+            var all = Bisect(low, MostLarge(), n => forecast.IsEnough(AtLeast(n), step));
+            return new[] { least, SmallFor(Math.Min(low + 1, MostLarge()), step, first), SmallFor(all, step, first) }
+                .OfType<int[]>().MinBy(n => (Gpus(n), -n[0]));
         }
 
         // As many large workers as leave room for the small ones that hits need.
@@ -61,24 +62,30 @@ internal sealed class AllocationSearch(MixtureSpec spec, Forecast forecast)
         return Enumerable.Range(low, high - low + 1).Reverse().Select(With).MaxBy(n => forecast.Capacity(n, step))!;
     }
 
-    /// <summary>None when misses cannot be kept within the SLO by any number that fits.</summary>
-    private int? FewestLarge(DegradeStep step)
+    /// <summary>For the misses, and for the hits that all the small workers there may be leave over; null when no number is enough.</summary>
+    private int? FewestLarge(DegradeStep step, int first)
     {
         var (low, high) = (spec.Large.MinReplicas, MostLarge());
-        if (step >= DegradeStep.SmallForMisses) return low;
-        if (!forecast.MissesFit(high)) return null;
-        return Bisect(low, high, forecast.MissesFit);
+        if (step < DegradeStep.SmallForMisses)
+        {
+            if (!forecast.MissesFit(high)) return null;
+            low = Bisect(low, high, forecast.MissesFit);
+        }
+        low = Bisect(low, high, n => SmallFor(n, step, first, anyBudget: true) is not null);
+        // Where large workers are the cheaper ones for hits too, the most of them may fit when the fewest do not.
+        return SmallFor(low, step, first) is null && SmallFor(high, step, first) is not null ? high : low;
     }
 
     /// <summary>The fewest small workers, the better models first, that are enough beside so many large ones; null when none are.</summary>
-    private int[]? SmallFor(int large, DegradeStep step, int first)
+    private int[]? SmallFor(int large, DegradeStep step, int first, bool anyBudget = false)
     {
         var sizes = AtLeast(large);
         for (var i = first; ; i++)
         {
             if (forecast.IsEnough(sizes, step)) return sizes;
             if (i >= _pools.Length) return null;
-            var most = Math.Min(_pools[i].MaxReplicas, sizes[i] + Free(sizes) / _pools[i].GpusPerReplica);
+            var room = anyBudget ? int.MaxValue - sizes[i] : Math.Max(0, Free(sizes)) / _pools[i].GpusPerReplica;
+            var most = Math.Min(_pools[i].MaxReplicas, sizes[i] + room);
             var size = Bisect(sizes[i], most, n => forecast.IsEnough(Put(sizes, i, n), step));
             Put(sizes, i, size);
         }

@@ -9,10 +9,11 @@ namespace MoDM.Planning;
 /// <param name="LargeSeconds">Of a full drawing by a large worker.</param>
 /// <param name="SmallSeconds">The same, the mean of the small workers.</param>
 /// <param name="SmallDrawsMisses"><see cref="DegradeStep.SmallForMisses"/> is in force.</param>
+/// <param name="MissWorkers">Places of the large workers that misses take up on average; hits have the others.</param>
 /// <param name="NextFree">Seconds until the first of the workers that may take it is done; null: not known.</param>
 public readonly record struct QueueView(
     int Large, int Small, int FreeLarge, int FreeSmall, int WaitingMisses, double WaitingHitWork,
-    double LargeSeconds, double SmallSeconds, bool SmallDrawsMisses, double? NextFree = null);
+    double LargeSeconds, double SmallSeconds, bool SmallDrawsMisses, double MissWorkers = 0, double? NextFree = null);
 
 /// <summary>
 /// When a request that arrives now will have its image: what waits before it, at the speed of the workers that may take it,
@@ -40,30 +41,21 @@ public static class ArrivalEstimate
             return (Wait(view.FreeLarge + view.FreeSmall, all, before, all + before * work, speed, servers, mean, view.NextFree), work * mean);
         }
         // Large workers help with hits while no miss waits.
-        var free = view.FreeSmall + (view.WaitingMisses == 0 ? view.FreeLarge : 0);
-        return (Wait(free, view.WaitingHitWork, before, view.WaitingHitWork + before * work, small, view.Small, work * view.SmallSeconds, view.NextFree),
-            work * view.SmallSeconds);
+        var idle = view.WaitingMisses == 0 ? view.FreeLarge : 0;
+        if (view.FreeSmall <= before && before < view.FreeSmall + idle && view.WaitingHitWork <= 0) return (0, work * view.LargeSeconds);
+        var spare = Math.Max(0, view.Large - view.MissWorkers);
+        var speedOfHits = small + (view.LargeSeconds > 0 ? spare / view.LargeSeconds : 0);
+        return (Wait(view.FreeSmall + idle, view.WaitingHitWork, before, view.WaitingHitWork + before * work, speedOfHits,
+            view.Small + spare, work * (view.Small + spare) / speedOfHits, view.NextFree), work * view.SmallSeconds);
     }
 
     private static double Wait(
-        int free, double waiting, int before, double ahead, double speed, int servers, double seconds, double? nextFree) =>
+        int free, double waiting, int before, double ahead, double speed, double servers, double seconds, double? nextFree) =>
         waiting <= 0 && free > before ? 0
         : speed <= 0 ? double.PositiveInfinity
         : Math.Max(0, ahead - free / 2.0) / speed + (free <= 0 && nextFree is { } next ? next : seconds / (servers + 1));
 
     private static double Speed(int workers, double seconds) => seconds > 0 ? workers / seconds : 0;
-}
-
-/// <summary>
-/// A running quantile of outcomes: how much longer, or shorter, than estimated things took. It moves a step up or down with
-/// each outcome, so that in the long run the wanted share lies below it, whatever the distribution is or becomes
-/// (adaptive conformal inference, Gibbs and Candes, arXiv 2106.00170, equation 2).
-/// </summary>
-public sealed class RunningQuantile(double share, double start, double step = 0.02)
-{
-    public double Value { get; private set; } = start;
-
-    public void Observe(double outcome) => Value = Math.Max(0.01, Value + step * (outcome > Value ? share : share - 1));
 }
 
 /// <summary>Whether a request is let in.</summary>
@@ -78,7 +70,7 @@ public static class AdmissionPolicy
     public static Admission Decide(double wait, double draw, TimeSpan slo)
     {
         var limit = Limit(draw, slo);
-        if (wait + draw <= limit) return new(true, 0, "it can be done in time");
+        if (wait <= 0 || wait + draw <= limit) return new(true, 0, "it can be done in time");
         var retry = double.IsFinite(wait + draw) ? Math.Clamp((int)Math.Ceiling(wait + draw - limit), 1, 3600) : 5;
         return new(false, retry, FormattableString.Invariant(
             $"its image would be ready in about {wait + draw:0.#} s, and the limit is {limit:0.#} s"));

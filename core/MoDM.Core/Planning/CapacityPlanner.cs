@@ -13,6 +13,9 @@ public sealed record PlanState
     public IReadOnlyList<int> Sizes { get; init; } = [];
     public DegradeStep Step { get; init; }
 
+    /// <summary>When each pool grew last; empty before the first plan.</summary>
+    public IReadOnlyList<TimeSpan> GrownAt { get; init; } = [];
+
     /// <summary>The mildest of the changes that would have been good since a time, and that time; null: none.</summary>
     public IReadOnlyList<int>? Better { get; init; }
     public DegradeStep BetterStep { get; init; }
@@ -25,6 +28,8 @@ public sealed record PlanState
 /// </summary>
 public static class CapacityPlanner
 {
+    private static readonly TimeSpan LongAgo = TimeSpan.FromDays(-3650);
+
     /// <summary>How often to plan: several times within an SLO, so that a queue is seen before it is too long.</summary>
     public static TimeSpan Tick(MixtureSpec spec) =>
         TimeSpan.FromSeconds(Math.Clamp(spec.Slo.Latency.TotalSeconds / 3, 5, 60));
@@ -55,10 +60,11 @@ public static class CapacityPlanner
 
         // Decide.
         var (ideal, step) = new AllocationSearch(spec, forecast).Find();
-        var (sizes, next, reason) = new Transition(spec, load, demand, forecast, state, current).Decide(ideal, step, now);
+        var (sizes, next, reason) = new Transition(spec, load, demand, forecast, state, current, now).Decide(ideal, step);
 
         // Say why.
-        return (Say(spec, sizes, next.Step, reason, forecast, demand), next with { Demand = estimate, Sizes = sizes });
+        var grown = sizes.Select((n, i) => n > current[i] ? now : state.GrownAt.Count == sizes.Length ? state.GrownAt[i] : LongAgo);
+        return (Say(spec, sizes, next.Step, reason, forecast, demand), next with { Demand = estimate, Sizes = sizes, GrownAt = [.. grown] });
     }
 
     /// <summary>The plan for a load that stays as it is, as if changes were free.</summary>
@@ -130,6 +136,7 @@ public static class CapacityPlanner
         {
             PredictedLatency = known ? TimeSpan.FromSeconds(latency) : null,
             Capacity = Finite(forecast.Capacity(sizes, step)),
+            MissWorkers = Finite(forecast.MissWorkers),
             Reason = $"{allocation.Reason}; {Numbers(spec, allocation.Gpus, demand, demand.WorkOf(step))}; "
                 + (known ? Within(spec.Slo, latency) : "the queue grows"),
         };

@@ -19,8 +19,8 @@ public readonly record struct Demand(
 /// </summary>
 public sealed record DemandEstimate
 {
-    /// <summary>Samples that the smoothing remembers.</summary>
-    private const double Memory = 4;
+    /// <summary>Samples that the smoothing remembers; after a change, only those that came since.</summary>
+    private const double Memory = 4.5;
 
     /// <summary>What two samples together must differ by to be a change: this many standard deviations of a Poisson count ...</summary>
     private const double Surprise = 3;
@@ -32,6 +32,9 @@ public sealed record DemandEstimate
     public required double HitRate { get; init; }
     public required double HitWork { get; init; }
     public required double RaisedHitWork { get; init; }
+
+    /// <summary>Samples since the load changed last, the one of the change not counted.</summary>
+    public int Samples { get; init; }
 
     /// <summary>The sample before, for the comparison.</summary>
     public required LoadSample Last { get; init; }
@@ -49,28 +52,30 @@ public sealed record DemandEstimate
                 HitRate = sample.Hits / sample.Seconds,
                 HitWork = work,
                 RaisedHitWork = raised,
+                Samples = 1,
                 Last = sample,
             };
         }
         // The mean work of the hits moves with their share in what is remembered.
-        var weight = sample.Hits > 0 ? sample.Hits / (sample.Hits + Memory * before.HitRate * sample.Seconds) : 0;
+        var weight = sample.Hits > 0 ? sample.Hits / (sample.Hits + (Memory - 1) * before.HitRate * sample.Seconds) : 0;
+        // Where one of the rates has changed, the mix has: neither is what it was.
+        var seconds = before.Last.Seconds + sample.Seconds;
+        var (misses, hits) = ((before.Last.Misses + sample.Misses) / seconds, (before.Last.Hits + sample.Hits) / seconds);
+        var changed = before.Samples > 0 && (Changed(before.MissRate, misses, seconds) || Changed(before.HitRate, hits, seconds));
+        var gain = 1 / Math.Min(Memory, before.Samples + 1);
         return new DemandEstimate
         {
-            MissRate = Smooth(before.MissRate, before.Last.Misses, sample.Misses, before.Last.Seconds, sample.Seconds),
-            HitRate = Smooth(before.HitRate, before.Last.Hits, sample.Hits, before.Last.Seconds, sample.Seconds),
+            MissRate = changed ? misses : before.MissRate + gain * (sample.Misses / sample.Seconds - before.MissRate),
+            HitRate = changed ? hits : before.HitRate + gain * (sample.Hits / sample.Seconds - before.HitRate),
             HitWork = before.HitWork + weight * (work - before.HitWork),
             RaisedHitWork = before.RaisedHitWork + weight * (raised - before.RaisedHitWork),
+            Samples = changed ? 0 : before.Samples + 1,
             Last = sample,
         };
     }
 
-    private static double Smooth(double level, double countBefore, double count, double secondsBefore, double seconds)
-    {
-        var both = (countBefore + count) / (secondsBefore + seconds);
-        var deviation = Math.Sqrt(Math.Max(level, both) / (secondsBefore + seconds));
-        if (Math.Abs(both - level) > Math.Max(Surprise * deviation, Tolerance * level)) return both;
-        return level + (count / seconds - level) * (1 - Math.Exp(-1 / Memory));
-    }
+    private static bool Changed(double level, double seen, double seconds) =>
+        Math.Abs(seen - level) > Math.Max(Surprise * Math.Sqrt(Math.Max(level, seen) / seconds), Tolerance * level);
 
     private static double Share(double work) => Math.Clamp(work, 0.001, 1);
 }

@@ -38,7 +38,7 @@ internal sealed class Forecast
     /// <summary>Images a second that n workers can draw at the demand's mix, when the queue never runs dry.</summary>
     public double Capacity(int[] n, DegradeStep step)
     {
-        var share = _demand.HitShare;
+        var share = _miss + _hit > 0 ? _hit / (_miss + _hit) : 0;
         var work = share * Work(step) + (1 - share);
         var all = work > 0 ? Speed(n, 0) / work : double.PositiveInfinity;
         var misses = SmallDrawsMisses(step) || share >= 1 ? double.PositiveInfinity : n[0] / ((1 - share) * _seconds[0]);
