@@ -20,6 +20,12 @@ internal sealed class LoadMeter
     /// <summary>Weight of what was measured before, at each new drawing.</summary>
     private const double Memory = 0.9;
 
+    /// <summary>
+    /// How much faster than the large model a small one is taken to be that has drawn nothing yet. Were it taken to be as slow,
+    /// a pool without workers would never get one, and so never be timed.
+    /// </summary>
+    private const double GuessedSpeedUp = 3;
+
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
     private readonly string[] _models;
@@ -95,9 +101,11 @@ internal sealed class LoadMeter
     }
 
     /// <summary>A worker that draws c images at once in S seconds is, to the planner, one that needs S / c for each.</summary>
-    private PoolLoad PoolOf(int pool, int workers, WorkerLoad[] loads) => new(
-        workers, loads.Sum(w => w.InFlight),
-        _speeds[pool].Seconds / (loads.Length > 0 ? loads.Average(w => w.Capacity) : 1), _loadSeconds[pool]);
+    private PoolLoad PoolOf(int pool, int workers, WorkerLoad[] loads)
+    {
+        var seconds = _speeds[pool].Seconds / (loads.Length > 0 ? loads.Average(w => w.Capacity) : 1);
+        return new(workers, loads.Sum(w => w.InFlight), seconds ?? (pool == 1 ? _speeds[0].Seconds / GuessedSpeedUp : null), _loadSeconds[pool]);
+    }
 
     /// <summary>
     /// Seconds and work, each averaged over the last drawings: their ratio counts a drawing by its length, so that a refinement

@@ -27,11 +27,11 @@ public sealed class PlanningTests
         Assert.Equal(["postcards-large", "postcards-large"], gateway.Workers().Select(w => w.Model));
     }
 
-    /// <summary>Eight clients, each of whom waits for a picture before asking for the next one, until it is so.</summary>
+    /// <summary>Six clients, each of whom waits for a picture before asking for the next one, until it is so.</summary>
     private static async Task LoadAsync(RunningGateway gateway, object request, List<HttpStatusCode> answers, Func<JsonNode, bool> until)
     {
         var isSo = false;
-        var clients = Enumerable.Range(0, 8).Select(async _ =>
+        var clients = Enumerable.Range(0, 6).Select(async _ =>
         {
             while (!Volatile.Read(ref isSo))
                 await AnswerAsync(gateway, request, answers);
@@ -76,7 +76,7 @@ public sealed class PlanningTests
         lines[replicas[1]] = lines[replicas[1]].Replace("min: 1, max: 1", "min: 0, max: 2", StringComparison.Ordinal);
         var file = Path.Combine(TempFolder.New(), "mixture.yaml");
         await File.WriteAllTextAsync(file, string.Join('\n', lines)
-            .Replace("latency: 30s", "latency: 12s", StringComparison.Ordinal)
+            .Replace("slo: {latency: 30s", "slo: {degrade: None, latency: 20s", StringComparison.Ordinal)
             .Replace("../models", Path.Combine(Repo.Root, "models"), StringComparison.Ordinal), TestContext.Current.CancellationToken);
         return file;
     }

@@ -77,6 +77,15 @@ public class LoadMeterTests
     }
 
     [Fact]
+    public void A_small_model_is_taken_to_be_faster_than_the_large_one_until_it_is_timed()
+    {
+        _meter.Drew(0, 9, 1);
+
+        Assert.Equal(3, _meter.Take(Nothing, [1, 0]).Pools[1].Draw);
+        Assert.Null(_meter.DrawSeconds(1)); // What a request is told is never a guess.
+    }
+
+    [Fact]
     public void The_time_to_load_is_kept_by_pool()
     {
         _meter.Loaded(1, 4);

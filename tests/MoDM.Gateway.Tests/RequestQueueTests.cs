@@ -89,10 +89,10 @@ public sealed class RequestQueueTests : IDisposable
 
         var refusal = Arrive(_queue).Refusal!.Value;
 
-        // 20 s of waiting, a fifth more to be sure, and 10 s of drawing.
+        // 20 s of waiting, 10 s of drawing, a little more to be sure.
         Assert.False(refusal.QueueFull);
-        Assert.Contains("ready in about 34.5 s, and the limit is 30 s", refusal.Reason, StringComparison.Ordinal);
-        Assert.Equal(4, refusal.RetryAfterSeconds);
+        Assert.Contains("ready in about 31.5 s, and the limit is 30 s", refusal.Reason, StringComparison.Ordinal);
+        Assert.Equal(2, refusal.RetryAfterSeconds);
         _time.Advance(TimeSpan.FromSeconds(refusal.RetryAfterSeconds - 1));
         Assert.NotNull(Arrive(_queue).Refusal);
         _time.Advance(TimeSpan.FromSeconds(1));
