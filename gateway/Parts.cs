@@ -56,13 +56,16 @@ internal static class Parts
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
     }
 
-    public static void AddScheduling(this IServiceCollection services, GatewayOptions options) =>
-        services.AddSingleton(s => new RequestQueue(options.QueueLimit, s.GetRequiredService<TimeProvider>()));
+    public static void AddScheduling(this IServiceCollection services, GatewayOptions options)
+    {
+        services.AddSingleton(options.Mixture.Spec).AddSingleton<LoadMeter>();
+        services.AddSingleton(s => new RequestQueue(
+            options.QueueLimit, options.Mixture.Spec.Slo, s.GetRequiredService<LoadMeter>(), s.GetRequiredService<TimeProvider>()));
+    }
 
     public static void AddFleet(this IServiceCollection services)
     {
-        services.AddSingleton(s => s.GetRequiredService<GatewayOptions>().Mixture.Spec);
-        services.AddSingleton<WorkerRegistry>();
+        services.AddSingleton<WorkerRegistry>().AddSingleton<LivePlan>();
         services.AddHostedService<LocalFleet>();
     }
 

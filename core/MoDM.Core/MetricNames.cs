@@ -15,6 +15,9 @@ public static class MetricNames
     public const string CacheBytes = "modm_cache_bytes";
     public const string CacheEvictions = "modm_cache_evictions_total";
     public const string SloMisses = "modm_slo_misses_total";
+    public const string DegradeStep = "modm_degrade_step";
+    public const string PlannedWorkers = "modm_planned_workers";
+    public const string PredictedLatency = "modm_predicted_latency_seconds";
 
     // Worker
     public const string GenerationSeconds = "modm_generation_seconds";

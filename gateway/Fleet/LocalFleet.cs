@@ -1,81 +1,115 @@
+using MoDM.Mixture;
 using MoDM.Planning;
 
 namespace MoDM.Gateway.Fleet;
 
 /// <summary>
-/// Worker processes on this machine (the paper's single-server mode): one process a slot, started again with growing
-/// pauses when it ends. A worker that refuses its configuration (exit code 2) ends the gateway, with what it said.
+/// Worker processes on this machine (the paper's single-server mode): one process a slot, planned again by a timer. A worker
+/// that refuses its configuration (exit code 2) ends the gateway, with what it said. Workers that somebody else runs are
+/// neither started nor ended, but planned with all the same, for the degrade ladder.
 /// </summary>
-internal sealed partial class LocalFleet(
-    GatewayOptions options, WorkerRegistry registry, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<LocalFleet> log)
+internal sealed class LocalFleet(
+    GatewayOptions options, WorkerRegistry registry, LivePlan plan, TimeProvider time, IHostApplicationLifetime lifetime,
+    ILogger<LocalFleet> log)
     : BackgroundService
 {
-    private const int RefusedConfiguration = 2;
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+    private readonly MixtureSpec _spec = options.Mixture.Spec;
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>Those that are leaving too, until their process has ended.</summary>
+    private readonly List<WorkerProcess> _processes = [];
+
+    private bool IsFixed => options.Workers.Count > 0;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (options.Workers.Count > 0)
+        foreach (var (model, address) in options.Workers)
+            registry.Add(model, address);
+        using var timer = new PeriodicTimer(CapacityPlanner.Tick(_spec), time);
+        try
         {
-            foreach (var (model, address) in options.Workers)
-                registry.Add(model, address);
-            return Task.CompletedTask;
+            var allocation = Plan();
+            for (var tick = timer.WaitForNextTickAsync(stoppingToken).AsTask(); ;)
+            {
+                if (!IsFixed) Apply(allocation, stoppingToken);
+                await Task.WhenAny([tick, .. _processes.Select(p => p.Ended)]);
+                await ForgetEndedAsync(stoppingToken);
+                if (!tick.IsCompleted) continue;
+                await tick;
+                allocation = Plan();
+                tick = timer.WaitForNextTickAsync(stoppingToken).AsTask();
+            }
         }
-        var allocation = CapacityPlanner.Plan(options.Mixture.Spec, null, null, TimeSpan.Zero).Allocation;
-        Log.Starting(log, allocation.Reason);
-        var slots = allocation.Pools.SelectMany(p => Enumerable.Repeat(p, p.Replicas));
-        return Task.WhenAll(slots.Select(slot => SuperviseAsync(slot, stoppingToken)));
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            await Task.WhenAll(_processes.Select(p => p.Ended));
+        }
     }
 
-    private async Task SuperviseAsync(PoolSize slot, CancellationToken stop)
+    private Allocation Plan()
     {
-        for (var failures = 0; !stop.IsCancellationRequested; failures++)
-        {
-            var started = time.GetTimestamp();
-            using var process = new ChildServer(WorkerAssembly(AppContext.BaseDirectory)!, Arguments(slot), line => Log.Said(log, slot.Pool.Name, line));
-            try
-            {
-                var address = await process.AddressAsync(stop);
-                var id = registry.Add(slot.Pool.Name, address);
-                await process.Exited.WaitAsync(stop).ContinueWith(_ => { }, CancellationToken.None);
-                registry.Remove(id);
-            }
-            catch (InvalidOperationException) when (process.Exited.IsCompleted)
-            {
-                // It ended before it listened; its exit code says the rest.
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                // Shutting down.
-            }
-            if (stop.IsCancellationRequested)
-            {
-                await process.StopAsync(Grace);
-                return;
-            }
+        if (!IsFixed) return plan.Next(_spec, [.. _spec.Pools.Select(Staying)]);
+        var there = registry.Counts();
+        return plan.Next(AsTheyAre(_spec, there), there);
+    }
 
-            var code = await process.Exited;
-            if (code == RefusedConfiguration)
+    /// <summary>
+    /// What is too much in a pool leaves, and what is missing starts while the machine has room: a worker that still draws
+    /// keeps its slot until it is done.
+    /// </summary>
+    private void Apply(Allocation allocation, CancellationToken stop)
+    {
+        foreach (var size in allocation.Pools)
+        {
+            foreach (var process in Surplus(_processes.Where(p => p.Pool == size.Pool && !p.IsLeaving), size.Replicas))
+                process.Leave();
+        }
+        foreach (var size in allocation.Pools)
+        {
+            while (Staying(size.Pool) < size.Replicas
+                && _processes.Sum(p => p.Pool.GpusPerReplica) + size.Pool.GpusPerReplica <= _spec.GpuBudget)
             {
-                await Console.Error.WriteLineAsync($"The worker for {slot.Pool.Name} cannot start:\n{process.ErrorTail}");
-                Environment.ExitCode = RefusedConfiguration;
+                _processes.Add(new WorkerProcess(
+                    size.Pool, WorkerAssembly(AppContext.BaseDirectory)!, options.WorkerThreads, registry, time, log, stop));
+            }
+        }
+    }
+
+    /// <summary>First those that cannot draw yet, then idle ones.</summary>
+    private static List<WorkerProcess> Surplus(IEnumerable<WorkerProcess> processes, int wanted)
+    {
+        var all = processes.OrderBy(p => p.InFlight ?? -1).ToList();
+        return all[..Math.Max(0, all.Count - wanted)];
+    }
+
+    private int Staying(WorkerPool pool) => _processes.Count(p => p.Pool == pool && !p.IsLeaving);
+
+    private async Task ForgetEndedAsync(CancellationToken stop)
+    {
+        foreach (var process in _processes.Where(p => p.Ended.IsCompleted).ToList())
+        {
+            if (await process.Ended is { } said)
+            {
+                await Console.Error.WriteLineAsync($"The worker for {process.Pool.Name} cannot start:\n{said}");
+                Environment.ExitCode = WorkerProcess.RefusedConfiguration;
                 lifetime.StopApplication();
-                return;
+                await Task.Delay(Timeout.Infinite, stop);
             }
-            if (time.GetElapsedTime(started) > TimeSpan.FromMinutes(1)) failures = 0;
-            var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, failures == 0 ? 0 : Math.Pow(2, failures - 1)));
-            Log.Ended(log, slot.Pool.Name, process.Id, code, pause.TotalSeconds);
-            try { await Task.Delay(pause, time, stop); }
-            catch (OperationCanceledException) { return; }
+            _processes.Remove(process);
+            process.Dispose();
         }
     }
 
-    private IEnumerable<string> Arguments(PoolSize slot) =>
-    [
-        "--model", slot.Pool.ModelPath, "--name", slot.Pool.Name, "--urls", "http://127.0.0.1:0",
-        "--threads", options.WorkerThreads.ToString(System.Globalization.CultureInfo.InvariantCulture),
-    ];
+    /// <summary>The document with the workers that there are, as if nothing else could be had.</summary>
+    private static MixtureSpec AsTheyAre(MixtureSpec spec, IReadOnlyList<int> there)
+    {
+        WorkerPool Pool(WorkerPool pool, int n) => pool with { MinReplicas = n, MaxReplicas = n };
+        return spec with
+        {
+            Large = Pool(spec.Large, there[0]),
+            Small = [.. spec.Small.Select((p, i) => Pool(p, there[i + 1]))],
+            GpuBudget = spec.Pools.Select((p, i) => p.GpusPerReplica * there[i]).Sum(),
+        };
+    }
 
     /// <summary>Beside this program when published together, in the sibling project's output when run from source.</summary>
     /// <returns>Null when it is in neither place.</returns>
@@ -83,18 +117,5 @@ internal sealed partial class LocalFleet(
     {
         string[] folders = [Path.Combine(here, "worker"), here.Replace("MoDM.Gateway", "MoDM.Worker", StringComparison.Ordinal)];
         return folders.Select(f => Path.Combine(f, "MoDM.Worker.dll")).FirstOrDefault(File.Exists);
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(1, LogLevel.Information, "Starting workers: {Reason}")]
-        public static partial void Starting(ILogger log, string reason);
-
-        [LoggerMessage(2, LogLevel.Warning,
-            "The worker for {Model} (process {Id}) ended with code {Code}; it is started again in {Pause} s")]
-        public static partial void Ended(ILogger log, string model, int id, int code, double pause);
-
-        [LoggerMessage(3, LogLevel.Information, "{Model}: {Line}")]
-        public static partial void Said(ILogger log, string model, string line);
     }
 }

@@ -11,8 +11,8 @@ namespace MoDM.Gateway.Fleet;
 /// queue; one that fails a request leaves at once and joins again when it answers.
 /// </summary>
 internal sealed partial class WorkerRegistry(
-    MixtureSpec spec, RequestQueue queue, HttpMessageInvoker http, TimeProvider time, IHostApplicationLifetime lifetime,
-    ILogger<WorkerRegistry> log)
+    MixtureSpec spec, RequestQueue queue, LoadMeter meter, HttpMessageInvoker http, TimeProvider time,
+    IHostApplicationLifetime lifetime, ILogger<WorkerRegistry> log)
 {
     private static readonly TimeSpan PollWhenReady = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PollWhenNot = TimeSpan.FromMilliseconds(100);
@@ -26,10 +26,18 @@ internal sealed partial class WorkerRegistry(
     /// <summary>What the models draw that have been seen ready: the large one's first, as its size is the default.</summary>
     public IReadOnlyList<SizeRule> Sizes => [.. _sizes.OrderBy(s => s.Key).Select(s => s.Value)];
 
-    public IEnumerable<(string Id, string Model, bool IsLarge, string State)> Members => _members.Values
-        .OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal).Select(m => (m.Id, m.Model, m.IsLarge, m.State));
+    public IEnumerable<WorkerState> Members => _members.Values
+        .OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal)
+        .Select(m => new WorkerState(m.Model, m.IsLarge, m.State, m.InFlight, m.Slot?.Capacity ?? 0));
 
-    public bool AnyReady(bool large) => _members.Values.Any(m => m.IsLarge == large && m.Slot is not null);
+    public bool AnyReady(bool large) => _members.Values.Any(m => m.IsLarge == large && m is { Slot: not null, Draining: false });
+
+    /// <summary>Workers of each pool that serve or start, in the document's order; without those that are lost.</summary>
+    public IReadOnlyList<int> Counts() =>
+        [.. spec.Pools.Select((_, rank) => _members.Values.Count(m => m.Rank == rank && m is { Lost: false, Draining: false }))];
+
+    /// <summary>Images that it draws; null when it cannot draw now.</summary>
+    public int? InFlight(string id) => _members.TryGetValue(id, out var member) && member.Slot is not null ? member.InFlight : null;
 
     /// <summary>Waits until a worker has been ready once; false when none was in time.</summary>
     public async Task<bool> WaitForFirstAsync(TimeSpan patience, CancellationToken cancel)
@@ -46,13 +54,26 @@ internal sealed partial class WorkerRegistry(
         }
     }
 
-    public string Add(string model, Uri address)
+    /// <param name="started">Time stamp of the decision to start it, when it was ours.</param>
+    public string Add(string model, Uri address, long? started = null)
     {
         var rank = spec.Pools.ToList().FindIndex(p => p.Name == model);
-        var member = new Member($"{model}-{Interlocked.Increment(ref _ids)}", model, rank, address);
+        var member = new Member($"{model}-{Interlocked.Increment(ref _ids)}", model, rank, address, started);
         _members[member.Id] = member;
         _ = WatchAsync(member, lifetime.ApplicationStopping);
         return member.Id;
+    }
+
+    /// <summary>Nothing more is sent to it from now on; the task ends when it has drawn what it has.</summary>
+    public Task DrainAsync(string id)
+    {
+        if (!_members.TryGetValue(id, out var member)) return Task.CompletedTask;
+        lock (member)
+        {
+            member.Draining = true;
+            Log.Draining(log, id, member.InFlight);
+            return Task.WhenAll(member.Slots.Select(queue.DrainAsync));
+        }
     }
 
     public void Remove(string id)
@@ -94,10 +115,11 @@ internal sealed partial class WorkerRegistry(
     {
         lock (member)
         {
-            if (member.Slot is not null || member.Removed) return;
+            if (member.Slot is not null || member.Removed || member.Draining) return;
             if (status.Sizes is { } sizes) _sizes[member.Rank] = sizes;
-            member.Slot = new WorkerSlot(member.Id, member.Model, member.IsLarge, member.Rank, Math.Max(1, status.Capacity));
-            queue.Join(member.Slot);
+            if (member is { Started: { } started, Slots.Count: 0 }) meter.Loaded(member.Rank, time.GetElapsedTime(started).TotalSeconds);
+            member.Join(new WorkerSlot(member.Id, member.Model, member.IsLarge, member.Rank, Math.Max(1, status.Capacity)));
+            queue.Join(member.Slot!);
         }
         _first.TrySetResult();
         Log.Joined(log, member.Id, member.Address, status.LoadSeconds ?? 0);
@@ -110,6 +132,7 @@ internal sealed partial class WorkerRegistry(
             if (member.Slot is null) return;
             member.Slot = null;
             queue.Leave(member.Id);
+            if (member.Draining) return;
         }
         Log.Left(log, member.Id, member.Address);
     }
@@ -131,19 +154,35 @@ internal sealed partial class WorkerRegistry(
         }
     }
 
-    private sealed class Member(string id, string model, int rank, Uri address)
+    private sealed class Member(string id, string model, int rank, Uri address, long? started)
     {
         private volatile WorkerSlot? _slot;
-        private volatile bool _removed;
+        private volatile bool _removed, _draining;
+        private volatile IReadOnlyList<WorkerSlot> _slots = [];
 
         public string Id => id;
         public string Model => model;
         public int Rank => rank;
         public bool IsLarge => rank == 0;
         public Uri Address => address;
+        public long? Started => started;
         public WorkerSlot? Slot { get => _slot; set => _slot = value; }
+
+        /// <summary>The one that serves and those before it: a worker that was lost for a moment may still draw on an earlier one.</summary>
+        public IReadOnlyList<WorkerSlot> Slots => _slots;
         public bool Removed { get => _removed; set => _removed = value; }
-        public string State => Slot is not { } slot ? "starting" : slot.InFlight > 0 ? "busy" : "ready";
+        public bool Draining { get => _draining; set => _draining = value; }
+
+        /// <summary>It served, and does not any more.</summary>
+        public bool Lost => Slot is null && Slots.Count > 0;
+        public int InFlight => Slots.Sum(s => s.InFlight);
+        public string State => Draining ? "draining" : Slot is null ? "starting" : InFlight > 0 ? "busy" : "ready";
+
+        public void Join(WorkerSlot slot)
+        {
+            _slots = [.. _slots.Where(s => s.InFlight > 0), slot];
+            _slot = slot;
+        }
     }
 
     private static partial class Log
@@ -153,5 +192,10 @@ internal sealed partial class WorkerRegistry(
 
         [LoggerMessage(2, LogLevel.Warning, "Worker {Id} at {Address} is not ready any more")]
         public static partial void Left(ILogger log, string id, Uri address);
+
+        [LoggerMessage(3, LogLevel.Information, "Worker {Id} gets nothing more, and ends when the {InFlight} images that it draws are done")]
+        public static partial void Draining(ILogger log, string id, int inFlight);
     }
 }
+
+internal readonly record struct WorkerState(string Model, bool IsLarge, string State, int InFlight, int Capacity);

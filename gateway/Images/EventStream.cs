@@ -51,13 +51,18 @@ internal sealed class EventStream(HttpResponse response) : IDisposable
     private static string Json<T>(T value, JsonTypeInfo<T> type) => JsonSerializer.Serialize(value, type);
 }
 
-/// <summary>Where an image is: that many before it in the queue, or at this step of its drawing.</summary>
+/// <summary>Where an image is: that many before it in the queue, or at this step of its drawing; and how long it will take.</summary>
 internal sealed record LiveState(int Index)
 {
     public int? Queued { get; init; }
     public int? Step { get; init; }
     public int? Steps { get; init; }
     public string? Model { get; init; }
+
+    /// <summary>Seconds until the image; while it waits with a band that four of five fall into. Absent when not known.</summary>
+    public double? EtaSeconds { get; init; }
+    public double? EtaLow { get; init; }
+    public double? EtaHigh { get; init; }
 }
 
 [JsonSourceGenerationOptions(

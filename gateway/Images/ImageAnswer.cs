@@ -47,11 +47,15 @@ internal static class ImageAnswer
         response.Headers["x-modm-seed"] = Text(plan.Seed);
         if (story.Similarity is { } similarity) response.Headers["x-modm-similarity"] = Text(similarity);
         if (story.SourceImage is { } source) response.Headers["x-modm-source-image"] = source;
+        if (story.Degraded is { } degraded) response.Headers["x-modm-degraded"] = degraded;
+        if (plan.ExpectedSeconds is { } seconds) response.Headers["x-modm-eta-ms"] = Text((long)(1000 * seconds));
     }
 
     /// <summary>What is known after drawing: of several images, the first one's.</summary>
-    public static void SetDrawnHeaders(HttpResponse response, ImagePlan plan, ImagePart first)
+    public static void SetDrawnHeaders(HttpResponse response, ImagePlan plan, IReadOnlyList<DrawnImage> images)
     {
+        var first = images[0].Part;
+        if (plan.Degraded(images) is { } degraded) response.Headers["x-modm-degraded"] = degraded;
         response.Headers["x-modm-model"] = first.Model;
         response.Headers["x-modm-queue-ms"] = Text(first.QueueMs ?? 0);
         response.Headers["Server-Timing"] = string.Create(CultureInfo.InvariantCulture,

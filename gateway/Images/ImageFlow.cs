@@ -7,17 +7,19 @@ using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 using MoDM.Onnx;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Images;
 
 /// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
 internal sealed class ImageFlow(
-    ModelMixture mixture, ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue,
+    ModelMixture mixture, ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter,
     WorkerRegistry workers, WorkerForwarder forwarder, TimeProvider time)
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
     private const int Attempts = 3;
     private const double DefaultEditStrength = 0.8;
+    private static readonly HitDecision GoneSource = new(CacheRoute.Miss, 0, "the cached image is gone or damaged");
     private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Decides about a valid request and puts its images into the queue.</summary>
@@ -41,22 +43,25 @@ internal sealed class ImageFlow(
         var mode = ImagePlan.ModeOf(request);
         var match = edited is null && mode == CacheMode.Auto && !prompt.Truncated ? cache.Find(bucket, prompt.Vector) : null;
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
-        var decision = edited is null
-            ? HitPolicy.Decide(new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity), mixture.Spec.Cache.Hits)
-            : new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)),
-                "an edit starts from the caller's own image");
+        var degrade = queue.Degrade;
+        var question = new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity);
+        var (usual, raised) = edited is null
+            ? (HitPolicy.Decide(question, mixture.Spec.Cache.Hits), HitPolicy.Decide(question, mixture.Spec.Cache.Hits, raised: true))
+            : Both(new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)),
+                "an edit starts from the caller's own image"));
+        var decision = degrade >= DegradeStep.HigherSkip ? raised : usual;
 
         // 4. Fetch the image that a hit starts from; one that is gone or damaged is a miss.
         var source = edited;
         if (decision.Route == CacheRoute.Hit && (source = writer.Read(match!.Value.Entry.Id)) is null)
-            decision = new HitDecision(CacheRoute.Miss, 0, "the cached image is gone or damaged");
+            (decision, (usual, raised)) = (GoneSource, Both(GoneSource));
         var lookUp = time.GetElapsedTime(started) - embedding;
 
-        // 5. Queue.
-        var tickets = Enumerable.Range(0, request.N ?? 1)
-            .Select(_ => new Ticket(decision.Route, 1 - (double)decision.SkipSteps / steps, queue.Now, arrival + mixture.Spec.Slo.Latency)).ToList();
-        if (queue.TryEnqueue(tickets) is { } retryAfter)
-            return (null, ApiError.Busy($"The queue is full. Try again in {retryAfter} s.", retryAfter));
+        // 5. Queue, unless it would be in vain.
+        double WorkOf(HitDecision d) => (steps - d.SkipSteps) / (double)mixture.Spec.Steps;
+        var (tickets, refused) = queue.Enqueue(
+            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
+        if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
         if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
         return (new ImagePlan
@@ -71,7 +76,8 @@ internal sealed class ImageFlow(
             Size = size,
             Steps = steps,
             Seed = request.Seed ?? RandomNumberGenerator.GetInt32(int.MaxValue),
-            Tickets = tickets,
+            Tickets = tickets!,
+            Degrade = degrade,
             Embedding = embedding,
             LookUp = lookUp,
         }, null);
@@ -87,14 +93,14 @@ internal sealed class ImageFlow(
         for (var lost = 0; ;)
         {
             var turn = await queue.WaitAsync(ticket, cancel);
-            if (turn.Worker is not { } worker) return (null, Late(plan.Decision.Route));
+            if (turn.Worker is not { } worker) return (null, Late(ticket));
             var waited = queue.Now - ticket.Queued;
             var answer = await DrawOnAsync(worker, JobFor(plan, index, worker.Model), e => onEvent(e, worker), ticket, cancel);
             switch (answer.Outcome)
             {
                 case WorkerOutcome.Completed:
                     GatewayMetrics.QueueSeconds.WithLabels(plan.RouteName).Observe(waited.TotalSeconds);
-                    return (Finish(plan, index, worker, answer, waited), null);
+                    return (Finish(plan, index, worker, answer, ticket, waited), null);
                 case WorkerOutcome.Refused:
                     return (null, answer.Error!.Status < 500
                         ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
@@ -110,8 +116,12 @@ internal sealed class ImageFlow(
     public static TimeSpan SilenceFor(ModelMixture mixture) =>
         TimeSpan.FromSeconds(Math.Max(60, 10 * mixture.Spec.Slo.Latency.TotalSeconds));
 
-    /// <summary>How many images go before this one, or null when it does not wait any more.</summary>
-    public int? Ahead(ImagePlan plan, int index) => queue.Ahead(plan.Tickets[index]);
+    /// <summary>How many images go before this one, and when it should be there; null when it does not wait any more.</summary>
+    public (int Ahead, LatencyEstimate? Expected)? Outlook(ImagePlan plan, int index) => queue.Outlook(plan.Tickets[index]);
+
+    /// <summary>Seconds until an image of which so many steps are done; null before one of its kind has been timed.</summary>
+    public double? SecondsLeft(WorkerSlot worker, int step, int steps) =>
+        meter.DrawSeconds(worker.Rank) * (steps - step) / mixture.Spec.Steps;
 
     /// <summary>Gives back the places of images that nobody will ask for.</summary>
     public void Abandon(ImagePlan plan)
@@ -139,7 +149,7 @@ internal sealed class ImageFlow(
         finally
         {
             var took = Stopwatch.GetElapsedTime(started).TotalSeconds;
-            queue.Finished(worker, answer?.Outcome == WorkerOutcome.Completed ? took : null);
+            queue.Finished(ticket, worker, answer?.Outcome == WorkerOutcome.Completed ? took : null);
         }
     }
 
@@ -163,7 +173,8 @@ internal sealed class ImageFlow(
         }, plan.Source);
     }
 
-    private DrawnImage Finish(ImagePlan plan, int index, WorkerSlot worker, WorkerAnswer answer, TimeSpan waited)
+    private DrawnImage Finish(
+        ImagePlan plan, int index, WorkerSlot worker, WorkerAnswer answer, Ticket ticket, TimeSpan waited)
     {
         var admission = CacheAdmission.Decide(
             new AdmissionQuestion(
@@ -182,7 +193,13 @@ internal sealed class ImageFlow(
             Steps = plan.Steps,
             SkippedSteps = plan.Decision.SkipSteps,
         };
-        return new DrawnImage(answer.Image, part with { Id = id, QueueMs = Math.Round(waited.TotalMilliseconds, 2) });
+        part = part with
+        {
+            Id = id,
+            QueueMs = Math.Round(waited.TotalMilliseconds, 2),
+            EstimatedMs = ticket.Expected is { } expected ? Math.Round(1000 * expected.Expected) : null,
+        };
+        return new DrawnImage(answer.Image, part) { BySmall = !worker.IsLarge };
     }
 
     private CacheEntry EntryOf(ImagePlan plan, int index, WorkerSlot worker, string id, int bytes)
@@ -204,15 +221,22 @@ internal sealed class ImageFlow(
         };
     }
 
-    private ApiError Late(CacheRoute route)
+    private static ApiError Refuse(Refusal why) => why.QueueFull
+        ? ApiError.Busy($"The queue is full: {why.Reason}. Try again in {why.RetryAfterSeconds} s.", why.RetryAfterSeconds)
+        : ApiError.Busy($"This cannot be done in time: {why.Reason}. Try again in {why.RetryAfterSeconds} s.",
+            why.RetryAfterSeconds, "deadline_exceeded");
+
+    private ApiError Late(Ticket ticket)
     {
-        var retryAfter = queue.Snapshot().RetryAfterSeconds;
-        return workers.AnyReady(large: true) || route == CacheRoute.Hit && workers.AnyReady(large: false)
+        var retryAfter = queue.RetryAfterSeconds(ticket);
+        return workers.AnyReady(large: true) || ticket.Route == CacheRoute.Hit && workers.AnyReady(large: false)
             ? ApiError.Busy(
-                $"No worker was free within {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.",
+                $"No worker was free in time for {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.",
                 retryAfter, "deadline_exceeded")
             : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
     }
+
+    private static (HitDecision Usual, HitDecision Raised) Both(HitDecision decision) => (decision, decision);
 
     /// <summary>The size to draw: any model of the mixture may have to draw it.</summary>
     private static (string Size, string? Refusal) SizeOf(ImageRequest request, IReadOnlyList<SizeRule> rules)

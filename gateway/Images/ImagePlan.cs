@@ -2,8 +2,10 @@ using System.Security.Cryptography;
 using System.Text;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
+using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Images;
 
@@ -23,6 +25,9 @@ internal sealed record ImagePlan
     public required int Steps { get; init; }
     public required long Seed { get; init; }
     public required IReadOnlyList<Ticket> Tickets { get; init; }
+
+    /// <summary>What was given up when the request came.</summary>
+    public DegradeStep Degrade { get; init; }
     public required TimeSpan Embedding { get; init; }
     public required TimeSpan LookUp { get; init; }
 
@@ -45,19 +50,37 @@ internal sealed record ImagePlan
 
     public string RouteName => Decision.Route == CacheRoute.Hit ? "hit" : "miss";
 
+    /// <summary>Null when nothing is given up; a miss that waited may be drawn by a small worker that was put to it meanwhile.</summary>
+    public string? Degraded(params IReadOnlyList<DrawnImage> images)
+    {
+        var step = Degrade < DegradeStep.SmallForMisses && StandIn(images).Length > 0 ? DegradeStep.SmallForMisses : Degrade;
+        return step == DegradeStep.None ? null : LivePlan.NameOf(step);
+    }
+
+    /// <summary>Expected seconds until the last image, as known on arrival.</summary>
+    public double? ExpectedSeconds => Tickets.Max(t => t.Expected?.Expected);
+
     /// <summary>The explanation that every response carries.</summary>
-    public ImageStory Story(params IReadOnlyList<ImagePart> images) => new()
+    public ImageStory Story(params IReadOnlyList<DrawnImage> images) => new()
     {
         Route = RouteName,
-        Reason = Decision.Reason,
+        Reason = Decision.Reason + StandIn(images),
         Similarity = Match is { } compared ? Math.Round(compared.Similarity, 4) : null,
         SourceImage = Decision.Route == CacheRoute.Hit ? Match?.Entry.Id : null,
         SourcePrompt = Decision.Route == CacheRoute.Hit ? Match?.Entry.Prompt : null,
         Steps = Steps,
         SkippedSteps = Decision.SkipSteps,
-        Images = images,
+        Degraded = Degraded(images),
+        Images = [.. images.Select(i => i.Part)],
     };
+
+    private string StandIn(IReadOnlyList<DrawnImage> images) =>
+        Decision.Route == CacheRoute.Miss && images.FirstOrDefault(i => i.BySmall) is { } image
+            ? $"; {image.Part.Model} drew {(images.Count == 1 ? "it" : "of it what large workers had no time for")} under this load" : "";
 }
 
 /// <summary>A finished image: PNG bytes and how they came about.</summary>
-internal sealed record DrawnImage(byte[] Png, ImagePart Part);
+internal sealed record DrawnImage(byte[] Png, ImagePart Part)
+{
+    public bool BySmall { get; init; }
+}

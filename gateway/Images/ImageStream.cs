@@ -1,5 +1,6 @@
 using MoDM.Api;
 using MoDM.Gateway.Scheduling;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Images;
 
@@ -47,7 +48,13 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
     {
         if (e.Type == ImageEvents.Progress)
         {
-            await _events.SendAsync(new LiveState(index) { Step = e.Step, Steps = e.Steps, Model = worker.Model }, context.RequestAborted);
+            await _events.SendAsync(new LiveState(index)
+            {
+                Step = e.Step,
+                Steps = e.Steps,
+                Model = worker.Model,
+                EtaSeconds = Rounded(flow.SecondsLeft(worker, e.Step ?? 0, e.Steps ?? 0)),
+            }, context.RequestAborted);
             return;
         }
         var encoding = ImageAnswer.EncodingOf(plan.Request.OutputFormat);
@@ -76,7 +83,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
             Size = plan.Size,
             OutputFormat = plan.Request.OutputFormat ?? "png",
             Seed = image.Part.Seed,
-            Modm = plan.Story(image.Part),
+            Modm = plan.Story(image),
         };
     }
 
@@ -88,7 +95,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
             {
                 for (var i = 0; i < plan.Tickets.Count; i++)
                 {
-                    if (flow.Ahead(plan, i) is { } ahead) await _events.SendAsync(new LiveState(i) { Queued = ahead }, done);
+                    if (flow.Outlook(plan, i) is { } outlook) await _events.SendAsync(Queued(i, outlook.Ahead, outlook.Expected), done);
                 }
                 if (tick % TicksBetweenHeartbeats == 0) await _events.HeartbeatAsync(done);
                 await Task.Delay(Tick, time, done);
@@ -99,6 +106,16 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
             // The images are done, or the client is gone.
         }
     }
+
+    private static LiveState Queued(int index, int ahead, LatencyEstimate? eta) => new(index)
+    {
+        Queued = ahead,
+        EtaSeconds = Rounded(eta?.Expected),
+        EtaLow = Rounded(eta?.Low),
+        EtaHigh = Rounded(eta?.High),
+    };
+
+    private static double? Rounded(double? seconds) => seconds is { } s ? Math.Round(s, 1) : null;
 
     private long CreatedAt => time.GetUtcNow().ToUnixTimeSeconds();
 }

@@ -87,14 +87,14 @@ internal static partial class ImagesApi
 
         var images = results.Select(r => r.Image!).ToList();
         ImageAnswer.SetPlanHeaders(context.Response, plan);
-        ImageAnswer.SetDrawnHeaders(context.Response, plan, images[0].Part);
+        ImageAnswer.SetDrawnHeaders(context.Response, plan, images);
         var response = new ImageResponse
         {
             Created = time.GetUtcNow().ToUnixTimeSeconds(),
             Data = [.. images.Select(i => ImageAnswer.Data(context.Request, plan.Request, i))],
             OutputFormat = plan.Request.OutputFormat ?? "png",
             Size = plan.Size,
-            Modm = plan.Story([.. images.Select(i => i.Part)]),
+            Modm = plan.Story(images),
         };
         await context.Response.WriteAsJsonAsync(response, ApiJson.Default.ImageResponse, cancellationToken: context.RequestAborted);
         return (images[0].Part.Model, null);

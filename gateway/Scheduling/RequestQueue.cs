@@ -1,10 +1,11 @@
 using MoDM.Mixture;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Scheduling;
 
 /// <summary>
-/// The scheduler under a lock, with waiting as tasks: requests wait for their turn, workers come and go, a timer lets
-/// deadlines pass.
+/// The scheduler under a lock, with waiting as tasks: requests are let in or refused, and wait for their turn; workers come
+/// and go; a timer lets deadlines pass.
 /// </summary>
 internal sealed class RequestQueue : IDisposable
 {
@@ -12,29 +13,59 @@ internal sealed class RequestQueue : IDisposable
 
     private readonly Lock _lock = new();
     private readonly RequestScheduler _scheduler;
+    private readonly WaitForecast _forecast;
+    private readonly LoadMeter _meter;
+    private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
     private readonly long _start;
     private readonly ITimer _timer;
-    private double _meanSeconds;
 
-    public RequestQueue(int limit, TimeProvider time)
+    /// <summary>Images that are drawn: on which worker, and when they should be done.</summary>
+    private readonly Dictionary<Ticket, (WorkerSlot Worker, TimeSpan? Done)> _drawing = [];
+    private readonly Dictionary<WorkerSlot, TaskCompletionSource> _draining = [];
+    private DegradeStep _degrade;
+    private double _missWorkers;
+
+    public RequestQueue(int limit, SloSpec slo, LoadMeter meter, TimeProvider time)
     {
-        (_scheduler, _time, _start) = (new RequestScheduler(limit), time, time.GetTimestamp());
+        (_scheduler, _forecast, _meter) = (new RequestScheduler(limit), new WaitForecast(slo), meter);
+        (_patience, _time, _start) = (slo.Latency, time, time.GetTimestamp());
         _timer = time.CreateTimer(_ => Change(static _ => { }), null, Tick, Tick);
     }
 
     public TimeSpan Now => _time.GetElapsedTime(_start);
 
-    /// <summary>Admits a request's images, or says after how many seconds there may be room.</summary>
-    public int? TryEnqueue(IReadOnlyList<Ticket> tickets)
+    /// <summary>What is given up at present, as the planner says.</summary>
+    public DegradeStep Degrade
     {
+        get { lock (_lock) return _degrade; }
+    }
+
+    /// <param name="missWorkers">Large workers that misses keep busy, on average.</param>
+    public void Follow(DegradeStep degrade, double missWorkers) => Change(s =>
+    {
+        (_degrade, _missWorkers) = (degrade, missWorkers);
+        s.SmallDrawsMisses = degrade >= DegradeStep.SmallForMisses;
+    });
+
+    /// <summary>Lets a request's images in, or says why not and when to come back.</summary>
+    public (IReadOnlyList<Ticket>? Tickets, Refusal? Refusal) Enqueue(Arrival arrival)
+    {
+        _meter.Arrived(arrival);
         lock (_lock)
         {
-            foreach (var ticket in tickets)
-                ticket.Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (!_scheduler.TryEnqueue(tickets)) return RetryAfterSeconds();
+            var (now, view) = (Now, View(arrival.Route));
+            var tickets = Enumerable.Range(0, arrival.Images).Select(i => NewTicket(arrival, now, view, i)).ToList();
+            var admission = _forecast.Admit((now - arrival.Came).TotalSeconds, tickets[^1].Expected);
+            if (!admission.Admit)
+                return (null, new Refusal(QueueFull: false, RetryAfter(arrival.Route, arrival.Work, arrival.Images), admission.Reason));
+            if (!_scheduler.TryEnqueue(tickets))
+            {
+                return (null, new Refusal(QueueFull: true, RetryAfter(arrival.Route, arrival.Work, arrival.Images),
+                    $"{_scheduler.Waiting} images wait, and {_scheduler.Limit} may"));
+            }
             Settle();
-            return null;
+            return (tickets, null);
         }
     }
 
@@ -55,12 +86,13 @@ internal sealed class RequestQueue : IDisposable
         }
     }
 
-    /// <summary>Puts a ticket back at its place.</summary>
+    /// <summary>Puts a ticket back at its place; its worker is handed back apart from that.</summary>
     /// <param name="lost">Its worker died under it, rather than being busy.</param>
     public void Requeue(Ticket ticket, bool lost) => Change(s =>
     {
         ticket.Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (lost) ticket.Renew(Now);
+        if (lost) ticket.Renew(Now + _patience);
+        _drawing.Remove(ticket);
         s.Requeue(ticket);
     });
 
@@ -68,25 +100,54 @@ internal sealed class RequestQueue : IDisposable
 
     public void Leave(string workerId) => Change(s => s.Leave(workerId));
 
-    /// <param name="seconds">How long the image took, when it was drawn to its end.</param>
-    public void Finished(WorkerSlot worker, double? seconds) => Change(s =>
+    /// <summary>A worker gets nothing more; the task ends when it has drawn what it has (complaints 6 and 7).</summary>
+    public Task DrainAsync(WorkerSlot worker)
     {
-        s.Release(worker);
-        if (seconds is { } took) _meanSeconds = _meanSeconds == 0 ? took : 0.9 * _meanSeconds + 0.1 * took;
-    });
+        var idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Change(s =>
+        {
+            s.Leave(worker.Id);
+            _draining[worker] = idle;
+        });
+        return idle.Task;
+    }
 
-    public int? Ahead(Ticket ticket)
+    /// <param name="seconds">How long the image took, when it was drawn to its end.</param>
+    public void Finished(Ticket ticket, WorkerSlot worker, double? seconds)
     {
-        lock (_lock) return _scheduler.Ahead(ticket);
+        if (seconds is { } took) _meter.Drew(worker.Rank, took, ticket.Work);
+        Change(s =>
+        {
+            // A ticket that went back to the queue may be on another worker by now.
+            if (_drawing.TryGetValue(ticket, out var drawn) && drawn.Worker == worker) _drawing.Remove(ticket);
+            if (seconds is not null && ticket.Expected is { } told) _forecast.Learn(told, (Now - ticket.Queued).TotalSeconds);
+            s.Release(worker);
+        });
+    }
+
+    /// <summary>Where an image stands: how many go before it, and when it should be there; null when it does not wait.</summary>
+    public (int Ahead, LatencyEstimate? Expected)? Outlook(Ticket ticket)
+    {
+        lock (_lock)
+        {
+            if (_scheduler.Ahead(ticket) is not { } ahead) return null;
+            var (misses, hits) = _scheduler.WorkBefore(ticket);
+            var view = View(ticket.Route) with { WaitingMisses = (int)Math.Ceiling(misses), WaitingHitWork = hits };
+            return (ahead, _forecast.Expect(view, ticket.Route, ticket.Work));
+        }
+    }
+
+    public int RetryAfterSeconds(Ticket ticket)
+    {
+        lock (_lock) return RetryAfter(ticket.Route, ticket.Work, 1);
     }
 
     public QueueSnapshot Snapshot()
     {
         lock (_lock)
         {
-            return new QueueSnapshot(_scheduler.WaitingMisses, _scheduler.WaitingHits, _scheduler.Limit,
-                [.. _scheduler.Workers.Select(w => new WorkerLoad(w.Id, w.Model, w.IsLarge, w.InFlight, w.Capacity))],
-                RetryAfterSeconds());
+            return new QueueSnapshot(_scheduler.WaitingMisses, _scheduler.WaitingHits, _scheduler.WaitingMissWork, _scheduler.Limit,
+                [.. _scheduler.Workers.Select(w => new WorkerLoad(w.Model, w.IsLarge, w.InFlight, w.Capacity))]);
         }
     }
 
@@ -96,7 +157,10 @@ internal sealed class RequestQueue : IDisposable
     public void GiveUp(Ticket ticket) => Change(s =>
     {
         if (!s.Remove(ticket) && ticket.Turn?.Task is { IsCompletedSuccessfully: true, Result.Worker: { } worker })
+        {
+            _drawing.Remove(ticket);
             s.Release(worker);
+        }
         ticket.Turn = null;
     });
 
@@ -111,21 +175,72 @@ internal sealed class RequestQueue : IDisposable
 
     private void Settle()
     {
-        foreach (var late in _scheduler.Expire(Now))
+        var now = Now;
+        foreach (var late in _scheduler.Expire(now))
+        {
+            // It would have taken longer still: what ends without a worker must not pass unnoticed.
+            if (late.Expected is { } told) _forecast.Learn(told, (now - late.Queued).TotalSeconds + told.Draw);
             late.Turn!.TrySetResult(new Turn(null, Expired: true));
+        }
         foreach (var (ticket, worker) in _scheduler.Dispatch())
+        {
+            TimeSpan? done = _meter.DrawSeconds(worker.Rank) is { } seconds ? now + TimeSpan.FromSeconds(seconds * ticket.Work) : null;
+            _drawing[ticket] = (worker, done);
             ticket.Turn!.TrySetResult(new Turn(worker, Expired: false));
+        }
+        foreach (var (worker, idle) in _draining)
+        {
+            if (worker.InFlight > 0) continue;
+            _draining.Remove(worker);
+            idle.SetResult();
+        }
     }
 
-    /// <summary>When the images that wait now will have been drawn, at the pace of late; at least a second.</summary>
-    private int RetryAfterSeconds()
+    private Ticket NewTicket(Arrival arrival, TimeSpan now, QueueView view, int index)
     {
-        var slots = Math.Max(1, _scheduler.Workers.Sum(w => w.Capacity));
-        return (int)Math.Clamp(Math.Ceiling(_scheduler.Waiting * _meanSeconds / slots), 1, 3600);
+        var expected = _forecast.Expect(view, arrival.Route, arrival.Work, index);
+        return new Ticket(arrival.Route, arrival.Work, now, arrival.Came + _forecast.LatestStart(expected))
+        {
+            Expected = expected,
+            Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously),
+        };
+    }
+
+    private int RetryAfter(CacheRoute route, double work, int images) =>
+        _forecast.RetryAfter(View(route), route, work, images, _scheduler.Waiting + images - _scheduler.Limit);
+
+    private QueueView View(CacheRoute route)
+    {
+        var ((large, freeLarge), (small, freeSmall)) = (_scheduler.Places(large: true), _scheduler.Places(large: false));
+        var smallDraws = _scheduler.SmallDrawsMisses;
+        // A worker that draws several at once has as many places.
+        var largeWorkers = _scheduler.Workers.Count(w => w.IsLarge);
+        var missPlaces = largeWorkers > 0 ? _missWorkers * large / largeWorkers : 0;
+        var takers = _drawing.Values.Where(d => smallDraws || d.Worker.IsLarge == (route == CacheRoute.Miss || small == 0));
+        var next = takers.Min(d => d.Done);
+        return new QueueView(
+            large, small, freeLarge, freeSmall, (int)Math.Ceiling(_scheduler.WaitingMissWork), _scheduler.WaitingHitWork,
+            SecondsOf(large: true), SecondsOf(large: false), smallDraws, missPlaces,
+            next is { } done ? Math.Max(0, (done - Now).TotalSeconds) : null);
+    }
+
+    /// <summary>Of a full drawing by the workers of a kind, at the speed that they have together; 0 when none has drawn.</summary>
+    private double SecondsOf(bool large)
+    {
+        var (places, speed) = (0, 0.0);
+        foreach (var worker in _scheduler.Workers)
+        {
+            if (worker.IsLarge != large || _meter.DrawSeconds(worker.Rank) is not { } seconds) continue;
+            (places, speed) = (places + worker.Capacity, speed + worker.Capacity / seconds);
+        }
+        return speed > 0 ? places / speed : 0;
     }
 }
 
-internal readonly record struct WorkerLoad(string Id, string Model, bool IsLarge, int InFlight, int Capacity);
+/// <summary>Why a request is not let in, and after how many seconds one like it would be.</summary>
+internal readonly record struct Refusal(bool QueueFull, int RetryAfterSeconds, string Reason);
 
-internal sealed record QueueSnapshot(
-    int Misses, int Hits, int Limit, IReadOnlyList<WorkerLoad> Workers, int RetryAfterSeconds);
+internal readonly record struct WorkerLoad(string Model, bool IsLarge, int InFlight, int Capacity);
+
+/// <param name="MissWork">Full drawings that the waiting misses add up to.</param>
+internal sealed record QueueSnapshot(int Misses, int Hits, double MissWork, int Limit, IReadOnlyList<WorkerLoad> Workers);

@@ -9,7 +9,7 @@ namespace MoDM.Gateway.Scheduling;
 /// </summary>
 internal sealed class RequestScheduler(int limit)
 {
-    private static readonly IComparer<Ticket> ByDeadline = Comparer<Ticket>.Create((a, b) =>
+    private static readonly Comparer<Ticket> ByDeadline = Comparer<Ticket>.Create((a, b) =>
         a.Deadline != b.Deadline ? a.Deadline.CompareTo(b.Deadline) : a.Place.CompareTo(b.Place));
 
     private static readonly IComparer<Ticket> ByExpiry = Comparer<Ticket>.Create((a, b) =>
@@ -30,7 +30,8 @@ internal sealed class RequestScheduler(int limit)
     public int WaitingHits => _hits.Count;
     public int Waiting => _misses.Count + _hits.Count;
 
-    /// <summary>Sum of 1 - k/T over the hits that wait.</summary>
+    /// <summary>Full drawings that the images which wait add up to.</summary>
+    public double WaitingMissWork { get; private set; }
     public double WaitingHitWork { get; private set; }
     public IReadOnlyCollection<WorkerSlot> Workers => _workers.Values;
 
@@ -55,6 +56,7 @@ internal sealed class RequestScheduler(int limit)
         if (!QueueOf(ticket).Add(ticket)) return;
         _expiring.Add(ticket);
         if (ticket.Route == CacheRoute.Hit) WaitingHitWork += ticket.Work;
+        else WaitingMissWork += ticket.Work;
     }
 
     /// <returns>False when it was not waiting.</returns>
@@ -62,7 +64,9 @@ internal sealed class RequestScheduler(int limit)
     {
         if (!QueueOf(ticket).Remove(ticket)) return false;
         _expiring.Remove(ticket);
+        // Exactly nothing when nothing waits, whatever rounding has left.
         if (ticket.Route == CacheRoute.Hit) WaitingHitWork = _hits.Count == 0 ? 0 : WaitingHitWork - ticket.Work;
+        else WaitingMissWork = _misses.Count == 0 ? 0 : WaitingMissWork - ticket.Work;
         return true;
     }
 
@@ -104,6 +108,9 @@ internal sealed class RequestScheduler(int limit)
         var queue = QueueOf(ticket);
         return queue.Contains(ticket) ? queue.TakeWhile(t => t != ticket).Count() : null;
     }
+
+    /// <summary>Full drawings, of misses and of hits, that go before a waiting image if all workers take both.</summary>
+    public (double Misses, double Hits) WorkBefore(Ticket ticket) => (Before(_misses, ticket), Before(_hits, ticket));
 
     /// <summary>Tickets whose deadline has passed while they waited; they are no longer in the queue.</summary>
     public List<Ticket> Expire(TimeSpan now)
@@ -148,6 +155,9 @@ internal sealed class RequestScheduler(int limit)
         }
         return null;
     }
+
+    private static double Before(SortedSet<Ticket> queue, Ticket ticket) =>
+        queue.TakeWhile(t => ByDeadline.Compare(t, ticket) < 0).Sum(t => t.Work);
 
     private SortedSet<Ticket> QueueOf(Ticket ticket) => ticket.Route == CacheRoute.Miss ? _misses : _hits;
 }

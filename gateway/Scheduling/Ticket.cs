@@ -1,24 +1,28 @@
 using MoDM.Mixture;
+using MoDM.Planning;
 
 namespace MoDM.Gateway.Scheduling;
 
 /// <summary>One image that waits for, or is drawn by, a worker. Times are since the process started.</summary>
-/// <param name="work">Share of the schedule that is to be drawn, 1 - k/T.</param>
-/// <param name="deadline">When it should have begun.</param>
+/// <param name="work">Share of the mixture's T steps that is to be drawn.</param>
+/// <param name="deadline">When it has to begin, to be done in time.</param>
 internal sealed class Ticket(CacheRoute route, double work, TimeSpan queued, TimeSpan deadline)
 {
     public CacheRoute Route { get; } = route;
     public double Work { get; } = work;
     public TimeSpan Queued { get; } = queued;
 
-    /// <summary>When it should have begun; the earlier one goes first.</summary>
+    /// <summary>When it has to begin, to be done in time; the earlier one goes first.</summary>
     public TimeSpan Deadline { get; } = deadline;
 
     /// <summary>After this it is refused rather than drawn for nobody; later for one whose worker died under it.</summary>
     public TimeSpan Expires { get; private set; } = deadline;
 
-    /// <summary>It had begun, so it was accepted: it gets its time to wait once more, at its old place.</summary>
-    public void Renew(TimeSpan now) => Expires = now + (Deadline - Queued);
+    /// <summary>It had begun, so it was accepted: it gets time to wait once more, at its old place.</summary>
+    public void Renew(TimeSpan expires) => Expires = expires;
+
+    /// <summary>As it was told when it came; null when nothing was known.</summary>
+    public LatencyEstimate? Expected { get; init; }
 
     /// <summary>Its place, given once: a ticket that comes back from a busy or dead worker keeps it.</summary>
     public long Place { get; set; }

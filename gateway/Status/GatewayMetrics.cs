@@ -26,4 +26,9 @@ internal static class GatewayMetrics
         "Images that left the cache or did not enter it.", "reason");
     public static readonly Counter SloMisses = Metrics.CreateCounter(MetricNames.SloMisses,
         "Requests answered later than the mixture's SLO.", "mixture");
+    public static readonly Gauge DegradeStep = Metrics.CreateGauge(MetricNames.DegradeStep,
+        "What is given up: 0 nothing, 1 hits go to a smaller model, 2 hits skip more, 3 small models draw misses.");
+    public static readonly Gauge PlannedWorkers = Metrics.CreateGauge(MetricNames.PlannedWorkers, "Workers by plan.", "pool");
+    public static readonly Gauge PredictedLatency = Metrics.CreateGauge(MetricNames.PredictedLatency,
+        "Latency that the plan expects at the SLO's percentile; NaN when it is not known, or the queue grows.");
 }

@@ -23,19 +23,23 @@ internal static class StatusApi
         Metrics.DefaultRegistry.AddBeforeCollectCallback(() => Observe(queue.Snapshot()));
     }
 
-    private static IResult Read(ModelMixture mixture, RequestQueue queue, WorkerRegistry workers, ImageCache cache)
+    private static IResult Read(ModelMixture mixture, RequestQueue queue, WorkerRegistry workers, LivePlan plan, ImageCache cache)
     {
         var now = queue.Snapshot();
-        var loads = now.Workers.ToDictionary(w => w.Id);
         var (hits, misses) = (Answered(mixture.Name, "hit"), Answered(mixture.Name, "miss"));
         return Results.Json(new GatewayStatus(
             mixture.Name, mixture.Spec.Steps, new QueueStatus(now.Misses, now.Hits, now.Limit),
-            [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge ? "large" : "small", m.State,
-                loads.TryGetValue(m.Id, out var load) ? load.InFlight : 0, load.Capacity))],
+            [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge ? "large" : "small", m.State, m.InFlight, m.Capacity))],
+            plan.Now is { } inForce ? StatusOf(inForce, mixture.Spec.Slo) : null,
             new RequestStatus(hits + misses, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
             new CacheStatus(cache.Count, cache.Bytes, cache.Capacity), [.. workers.Sizes.Take(1).Select(s => s.Default())]),
             StatusJson.Default.GatewayStatus);
     }
+
+    private static PlanStatus StatusOf(PlanInForce plan, SloSpec slo) => new(
+        plan.Allocation.Pools.ToDictionary(p => p.Pool.Name, p => p.Replicas), plan.Allocation.Reason, LivePlan.NameOf(plan.Degrade),
+        LivePlan.NameOf(plan.Allocation.Degrade), plan.Allocation.PredictedLatency?.TotalMilliseconds, slo.Percentile,
+        plan.Allocation.Capacity, plan.Since);
 
     private static void Observe(QueueSnapshot now)
     {
@@ -50,12 +54,22 @@ internal static class StatusApi
 }
 
 internal sealed record GatewayStatus(
-    string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, RequestStatus Requests,
-    CacheStatus Cache, IReadOnlyList<string> Sizes);
+    string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, PlanStatus? Plan,
+    RequestStatus Requests, CacheStatus Cache, IReadOnlyList<string> Sizes);
 
 internal sealed record QueueStatus(int Miss, int Hit, int Limit);
 
 internal sealed record MemberStatus(string Model, string Pool, string State, int InFlight, int Capacity);
+
+/// <param name="Workers">Planned, by pool.</param>
+/// <param name="Degraded">The step of the ladder that is in force.</param>
+/// <param name="Needed">The step that the load asks for, which may be further than the document allows.</param>
+/// <param name="LatencyMs">Expected at the percentile; null when it is not known, or the queue grows.</param>
+/// <param name="ImagesPerSecond">Capacity of the plan; 0 when it is not known.</param>
+/// <param name="Since">When workers or steps last changed.</param>
+internal sealed record PlanStatus(
+    IReadOnlyDictionary<string, int> Workers, string Reason, string Degraded, string Needed, double? LatencyMs, double Percentile,
+    double ImagesPerSecond, DateTimeOffset Since);
 
 internal sealed record RequestStatus(long Total, long Hits, long Misses, double? HitRate);
 

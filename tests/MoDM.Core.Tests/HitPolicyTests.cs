@@ -48,6 +48,19 @@ public class HitPolicyTests
         Gen.Select(Gen.Int[1, 200], Gen.Double[0, 1], Gen.Double[0, 1]).Sample((steps, a, b) =>
             Skip(steps, Math.Min(a, b)) <= Skip(steps, Math.Max(a, b)));
 
+    [Theory]
+    [InlineData(0.26, 10)]
+    [InlineData(0.295, 30)]
+    [InlineData(0.9, 30)] // The document's last threshold is the floor of quality.
+    [InlineData(0.2, 0)]
+    public void Under_load_a_hit_skips_as_much_as_the_next_threshold_allows(double similarity, int skip)
+    {
+        var decision = HitPolicy.Decide(new HitQuestion(CacheMode.Auto, 50, false, similarity), Paper, raised: true);
+
+        Assert.Equal(skip, decision.SkipSteps);
+        Assert.Equal(skip > 0, decision.Reason.Contains("under this load", StringComparison.Ordinal));
+    }
+
     private static int Skip(int steps, double similarity) =>
         HitPolicy.Decide(new HitQuestion(CacheMode.Auto, steps, false, similarity), Paper).SkipSteps;
 }

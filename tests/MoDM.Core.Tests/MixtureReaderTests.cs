@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MoDM.Mixture;
+using MoDM.Planning;
 
 namespace MoDM.Core.Tests;
 
@@ -84,6 +85,37 @@ public class MixtureReaderTests
 
         Assert.Contains(problems, p => p.Path == "spec.modality");
         Assert.Contains(problems, p => p.Path == "spec.cache.store.shared");
+    }
+
+    [Fact]
+    public void What_the_SLO_is_and_what_may_be_given_up_for_it_are_read()
+    {
+        var (mixture, problems) = Read(d => d["spec"]!["slo"] = new JsonObject
+        {
+            ["latency"] = "2m",
+            ["percentile"] = 95,
+            ["objective"] = "Cost",
+            ["degrade"] = "HigherSkip",
+        });
+
+        Assert.Empty(problems);
+        Assert.Equal(new SloSpec
+        {
+            Latency = TimeSpan.FromMinutes(2),
+            Percentile = 95,
+            Objective = SloObjective.Cost,
+            Degrade = DegradeStep.HigherSkip,
+        }, mixture!.Spec.Slo);
+    }
+
+    [Fact]
+    public void Refusing_is_no_choice_since_it_is_always_the_last_step()
+    {
+        var (_, problems) = Read(d => d["spec"]!["slo"]!["degrade"] = "Refuse");
+
+        Assert.Equal(
+            "spec.slo.degrade: is \"Refuse\"; None or SmallerModel or HigherSkip or SmallForMisses belongs here: "
+            + "the step to stop at before requests are refused, which is always the last one.", Assert.Single(problems).ToString());
     }
 
     [Fact]

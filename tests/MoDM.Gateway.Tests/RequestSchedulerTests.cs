@@ -117,7 +117,7 @@ public class RequestSchedulerTests
         _scheduler.Join(worker);
         _scheduler.Dispatch();
 
-        late.Renew(TimeSpan.FromSeconds(8));
+        late.Renew(TimeSpan.FromSeconds(30));
         _scheduler.Requeue(late);
         _scheduler.Release(worker);
 

@@ -22,12 +22,41 @@ public sealed class StreamTests
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.MediaType);
         Assert.Equal("miss", response.Headers.GetValues("x-modm-route").Single());
         Assert.Contains(""": modm {"index":0,"queued":0}""", text, StringComparison.Ordinal);
-        Assert.Contains(""": modm {"index":0,"step":50,"steps":50,"model":"postcards-large"}""", text, StringComparison.Ordinal);
+        Assert.Contains(""": modm {"index":0,"step":50,"steps":50,"model":"postcards-large","eta_seconds":0}""", text, StringComparison.Ordinal);
         Assert.Contains(": heartbeat", text, StringComparison.Ordinal);
         var completed = Events(text).Single();
         Assert.Equal("image_generation.completed", completed.Name);
         Assert.Equal((5, "miss", "postcards-large"), ((int)completed.Data["seed"]!, (string)completed.Data["modm"]!["route"]!, (string)completed.Data["modm"]!["images"]![0]!["model"]!));
         Assert.Equal(128, RgbImage.Decode(Convert.FromBase64String((string)completed.Data["b64_json"]!)).Width);
+    }
+
+    [Fact]
+    public async Task Who_waits_in_a_stream_is_told_how_long_with_a_band_and_afterwards_how_true_it_was()
+    {
+        await using var large = await FakeWorker.StartAsync("postcards-large");
+        large.StepTime = TimeSpan.FromMilliseconds(40);
+        await using var gateway = await GatewayProcess.StartAsync([large]);
+        await gateway.GenerateAsync(new { prompt = "a red kite", cache = "bypass" }); // The first one is timed.
+        var ahead = gateway.GenerateAsync(new { prompt = "a red kite", cache = "bypass" });
+        await GatewayProcess.Eventually(() => Task.FromResult(large.Jobs.Count == 2));
+
+        var response = await gateway.GenerateAsync(new { prompt = "a red kite", cache = "bypass", stream = true });
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        await ahead;
+
+        var drawing = 2.0;
+        Assert.InRange(double.Parse(response.Headers.GetValues("x-modm-eta-ms").Single(), null) / 1000, drawing, 6 * drawing);
+        var live = text.Split('\n').Where(l => l.StartsWith(": modm ", StringComparison.Ordinal)).Select(l => JsonNode.Parse(l[7..])!).ToList();
+        var queued = live.First(l => l["queued"] is not null);
+        var eta = (double)queued["eta_seconds"]!;
+        Assert.InRange(eta, drawing, 6 * drawing);
+        Assert.InRange((double)queued["eta_low"]!, 0.1, eta);
+        Assert.InRange((double)queued["eta_high"]!, eta, 2 * eta);
+        var left = live.Where(l => l["step"] is not null).Select(l => (double)l["eta_seconds"]!).ToList();
+        Assert.Equal(left.OrderDescending(), left);
+        Assert.InRange(left[0], 0.9 * drawing, 3 * drawing);
+        var part = Events(text).Single().Data["modm"]!["images"]![0]!;
+        Assert.InRange((double)part["estimated_ms"]! / 1000, drawing, 6 * drawing);
     }
 
     [Fact]

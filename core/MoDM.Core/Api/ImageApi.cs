@@ -92,6 +92,9 @@ public sealed record ImageStory
     public string? SourcePrompt { get; init; }
     public int? Steps { get; init; }
     public int? SkippedSteps { get; init; }
+
+    /// <summary>What is given up while the workers are not enough for the load; absent when nothing is.</summary>
+    public string? Degraded { get; init; }
     public IReadOnlyList<ImagePart> Images { get; init; } = [];
 }
 
@@ -106,6 +109,9 @@ public sealed record ImagePart
 
     /// <summary>Milliseconds in the gateway's queue.</summary>
     public double? QueueMs { get; init; }
+
+    /// <summary>Milliseconds from admission to the picture as the gateway expected them then; compare queue + generation.</summary>
+    public double? EstimatedMs { get; init; }
 
     /// <summary>Milliseconds from the worker's start on it to the finished picture.</summary>
     public double? GenerationMs { get; init; }

@@ -85,12 +85,17 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
         return fallback ?? double.NaN;
     }
 
-    public T OneOf<T>(string name, T fallback) where T : struct, Enum
+    public T OneOf<T>(string name, T fallback) where T : struct, Enum => OneOf(name, fallback, Enum.GetValues<T>());
+
+    /// <param name="why">Why no other value of the type can be chosen.</param>
+    public T OneOf<T>(string name, T fallback, IReadOnlyList<T> choices, string why = "") where T : struct, Enum
     {
         if (Find(name) is not { } child) return fallback;
-        if (child.ValueKind == JsonValueKind.String && Array.IndexOf(Enum.GetNames<T>(), child.GetString()) is >= 0 and var i)
-            return Enum.GetValues<T>()[i];
-        Report(name, $"is {Show(child)}; {string.Join(" or ", Enum.GetNames<T>())} belongs here.");
+        foreach (var choice in choices)
+        {
+            if (child.ValueKind == JsonValueKind.String && child.GetString() == choice.ToString()) return choice;
+        }
+        Report(name, $"is {Show(child)}; {string.Join(" or ", choices)} belongs here{why}.");
         return fallback;
     }
 

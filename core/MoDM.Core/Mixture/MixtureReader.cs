@@ -6,6 +6,9 @@ namespace MoDM.Mixture;
 /// <summary>Reads a ModelMixture document, whichever way it came (YAML file, API server), and names all its mistakes.</summary>
 public static class MixtureReader
 {
+    private static readonly DegradeStep[] DegradeChoices =
+        [DegradeStep.None, DegradeStep.SmallerModel, DegradeStep.HigherSkip, DegradeStep.SmallForMisses];
+
     /// <returns>The mixture, or null with every mistake found.</returns>
     public static (ModelMixture? Mixture, IReadOnlyList<MixtureProblem> Problems) Read(JsonElement document)
     {
@@ -102,7 +105,8 @@ public static class MixtureReader
             Latency = latency,
             Percentile = slo.Number("percentile", 50, 99.9, 99),
             Objective = slo.OneOf("objective", SloObjective.Quality),
-            Degrade = slo.OneOf("degrade", DegradeStep.SmallForMisses),
+            Degrade = slo.OneOf("degrade", DegradeStep.SmallForMisses, DegradeChoices,
+                ": the step to stop at before requests are refused, which is always the last one"),
         };
         slo.Close();
         return result;

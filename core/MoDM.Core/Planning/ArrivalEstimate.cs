@@ -10,13 +10,15 @@ namespace MoDM.Planning;
 /// <param name="SmallSeconds">The same, the mean of the small workers.</param>
 /// <param name="SmallDrawsMisses"><see cref="DegradeStep.SmallForMisses"/> is in force.</param>
 /// <param name="MissWorkers">Places of the large workers that misses take up on average; hits have the others.</param>
+/// <param name="NextFree">Seconds until the first of the workers that may take it is done; null: not known.</param>
 public readonly record struct QueueView(
     int Large, int Small, int FreeLarge, int FreeSmall, int WaitingMisses, double WaitingHitWork,
-    double LargeSeconds, double SmallSeconds, bool SmallDrawsMisses, double MissWorkers = 0);
+    double LargeSeconds, double SmallSeconds, bool SmallDrawsMisses, double MissWorkers = 0, double? NextFree = null);
 
 /// <summary>
 /// When a request that arrives now will have its image: what waits before it, at the speed of the workers that may take it,
-/// until the first of them is done with what it draws (of c workers that are busy for S seconds each, after S / (c + 1)).
+/// until the first of them is done with what it draws (of c workers that are busy for S seconds each, after S / (c + 1),
+/// where it is not known).
 /// </summary>
 public static class ArrivalEstimate
 {
@@ -28,7 +30,7 @@ public static class ArrivalEstimate
         var (large, small) = (Speed(view.Large, view.LargeSeconds), Speed(view.Small, view.SmallSeconds));
         if (route == CacheRoute.Miss && !view.SmallDrawsMisses)
         {
-            return (Wait(view.FreeLarge, view.WaitingMisses, before, view.WaitingMisses + before, large, view.Large, view.LargeSeconds),
+            return (Wait(view.FreeLarge, view.WaitingMisses, before, view.WaitingMisses + before * work, large, view.Large, view.LargeSeconds, view.NextFree),
                 work * view.LargeSeconds);
         }
         var all = view.WaitingMisses + view.WaitingHitWork;
@@ -36,7 +38,7 @@ public static class ArrivalEstimate
         {
             var (speed, servers) = (large + small, view.Large + view.Small);
             var mean = speed > 0 ? servers / speed : double.PositiveInfinity;
-            return (Wait(view.FreeLarge + view.FreeSmall, all, before, all + before * work, speed, servers, mean), work * mean);
+            return (Wait(view.FreeLarge + view.FreeSmall, all, before, all + before * work, speed, servers, mean, view.NextFree), work * mean);
         }
         // Large workers help with hits while no miss waits.
         var idle = view.WaitingMisses == 0 ? view.FreeLarge : 0;
@@ -44,12 +46,14 @@ public static class ArrivalEstimate
         var spare = Math.Max(0, view.Large - view.MissWorkers);
         var speedOfHits = small + (view.LargeSeconds > 0 ? spare / view.LargeSeconds : 0);
         return (Wait(view.FreeSmall + idle, view.WaitingHitWork, before, view.WaitingHitWork + before * work, speedOfHits,
-            view.Small + spare, work * (view.Small + spare) / speedOfHits), work * view.SmallSeconds);
+            view.Small + spare, work * (view.Small + spare) / speedOfHits, view.NextFree), work * view.SmallSeconds);
     }
 
-    private static double Wait(int free, double waiting, int before, double ahead, double speed, double servers, double seconds) =>
+    private static double Wait(
+        int free, double waiting, int before, double ahead, double speed, double servers, double seconds, double? nextFree) =>
         waiting <= 0 && free > before ? 0
-        : speed > 0 ? Math.Max(0, ahead - free / 2.0) / speed + seconds / (servers + 1) : double.PositiveInfinity;
+        : speed <= 0 ? double.PositiveInfinity
+        : Math.Max(0, ahead - free / 2.0) / speed + (free <= 0 && nextFree is { } next ? next : seconds / (servers + 1));
 
     private static double Speed(int workers, double seconds) => seconds > 0 ? workers / seconds : 0;
 }
