@@ -58,14 +58,14 @@ public sealed class RunningGateway : IAsyncDisposable
             .Where(id => ParentOf(id) == ProcessId).Select(id => (id, ModelOf(id))),
     ];
 
-    public static async Task EventuallyAsync(Func<Task<bool>> isSo)
+    public static async Task EventuallyAsync(Func<Task<bool>> isSo, int seconds = 60)
     {
-        for (var i = 0; i < 600; i++)
+        for (var i = 0; i < 10 * seconds; i++)
         {
             if (await isSo()) return;
             await Task.Delay(100, TestContext.Current.CancellationToken);
         }
-        Assert.Fail("It did not become so within 60 seconds.");
+        Assert.Fail($"It did not become so within {seconds} seconds.");
     }
 
     public async ValueTask DisposeAsync()

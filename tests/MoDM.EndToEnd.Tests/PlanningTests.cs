@@ -16,19 +16,19 @@ public sealed class PlanningTests
         // Complaints 6 and 7. Two slots: at first both are large.
         await using var gateway = await RunningGateway.StartAsync(TempFolder.New(), "--mixture", await MixtureAsync());
         Assert.Equal((2, 0), Planned(await gateway.StatusAsync()));
-        var answers = new List<HttpStatusCode>();
+        var answers = new List<string>();
         await AnswerAsync(gateway, new { prompt = Windmill, seed = 1 }, answers);
         await gateway.StatusAsync(s => (int)s["cache"]!["entries"]! > 0);
 
         await LoadAsync(gateway, new { prompt = Windmill }, answers, until: s => Planned(s) == (1, 1) && Serving(s) == (1, 1));
         await LoadAsync(gateway, new { prompt = Windmill, cache = "bypass" }, answers, until: s => Planned(s) == (2, 0) && Serving(s) == (2, 0));
 
-        Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a));
+        if (answers.Find(a => a != "drawn") is { } other) Assert.Fail($"{answers.Count(a => a != "drawn")} of {answers.Count} were not drawn, the first one: {other}");
         Assert.Equal(["postcards-large", "postcards-large"], gateway.Workers().Select(w => w.Model));
     }
 
     /// <summary>Six clients, each of whom waits for a picture before asking for the next one, until it is so.</summary>
-    private static async Task LoadAsync(RunningGateway gateway, object request, List<HttpStatusCode> answers, Func<JsonNode, bool> until)
+    private static async Task LoadAsync(RunningGateway gateway, object request, List<string> answers, Func<JsonNode, bool> until)
     {
         var isSo = false;
         var clients = Enumerable.Range(0, 6).Select(async _ =>
@@ -42,7 +42,7 @@ public sealed class PlanningTests
             {
                 Assert.InRange(gateway.Workers().Count, 0, 2); // The machine's slots hold also while they are swapped.
                 return until(await gateway.StatusAsync());
-            });
+            }, seconds: 180);
         }
         finally
         {
@@ -51,10 +51,18 @@ public sealed class PlanningTests
         }
     }
 
-    private static async Task AnswerAsync(RunningGateway gateway, object request, List<HttpStatusCode> answers)
+    private static async Task AnswerAsync(RunningGateway gateway, object request, List<string> answers)
     {
         var response = await gateway.Http.PostAsJsonAsync("/v1/images/generations", request, TestContext.Current.CancellationToken);
-        lock (answers) answers.Add(response.StatusCode);
+        if (response.StatusCode == HttpStatusCode.TooManyRequests)
+        {
+            // While models are swapped there may be too few workers to be in time: that is told, with when to come back.
+            Assert.NotNull(response.Headers.RetryAfter?.Delta);
+            await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+            return;
+        }
+        var answer = response.IsSuccessStatusCode ? "drawn" : await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        lock (answers) answers.Add(answer);
     }
 
     private static (int Large, int Small) Planned(JsonNode status) =>
@@ -76,7 +84,8 @@ public sealed class PlanningTests
         lines[replicas[1]] = lines[replicas[1]].Replace("min: 1, max: 1", "min: 0, max: 2", StringComparison.Ordinal);
         var file = Path.Combine(TempFolder.New(), "mixture.yaml");
         await File.WriteAllTextAsync(file, string.Join('\n', lines)
-            .Replace("slo: {latency: 30s", "slo: {degrade: None, latency: 20s", StringComparison.Ordinal)
+            .Replace("latency: 30s", "latency: 20s", StringComparison.Ordinal)
+            .Replace("degrade: HigherSkip", "degrade: None", StringComparison.Ordinal)
             .Replace("../models", Path.Combine(Repo.Root, "models"), StringComparison.Ordinal), TestContext.Current.CancellationToken);
         return file;
     }

@@ -124,7 +124,8 @@ public static class CapacityPlanner
 
     private static Allocation Say(MixtureSpec spec, int[] sizes, DegradeStep step, string reason) => new(
         [.. spec.Pools.Select((p, i) => new PoolSize(p, i == 0, sizes[i]))],
-        string.Join(" + ", spec.Pools.Select((p, i) => $"{sizes[i]} {p.Name}")) + $": {reason}") { Degrade = step };
+        string.Join(" + ", spec.Pools.Select((p, i) => $"{sizes[i]} {p.Name}")) + $": {reason}")
+    { Degrade = step };
 
     private static Allocation Say(
         MixtureSpec spec, int[] sizes, DegradeStep step, string reason, Forecast forecast, Demand demand)

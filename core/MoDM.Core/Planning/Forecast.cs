@@ -35,6 +35,9 @@ internal sealed class Forecast
     /// <summary>Large workers that the misses keep busy.</summary>
     public double MissWorkers => _miss * _seconds[0];
 
+    /// <summary>Images a second, those that wait counted in.</summary>
+    public double Rate => _miss + _hit;
+
     /// <summary>Images a second that n workers can draw at the demand's mix, when the queue never runs dry.</summary>
     public double Capacity(int[] n, DegradeStep step)
     {

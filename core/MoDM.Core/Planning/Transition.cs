@@ -51,7 +51,7 @@ internal sealed class Transition(MixtureSpec spec, LoadSample load, Demand deman
         if (sizes.SequenceEqual(current)) return (sizes, settled, StepReason(settled.Step));
         var without = forecast.Capacity(Between(sizes), state.Step);
         var rate = demand.Rate;
-        var isShort = forecast.Capacity(current, state.Step) < rate;
+        var isShort = forecast.Capacity(current, state.Step) < forecast.Rate;
         var queued = Math.Max(0, rate - without) * SwapSeconds;
         if (!isShort && Undoes(sizes)) return (current, state with { Better = null }, "the workers that would go have only just come");
         if (isShort || queued <= Math.Max(0, forecast.Capacity(sizes, step) - rate) * Patience.TotalSeconds)
