@@ -145,7 +145,8 @@ async function follow(request, batch, signal) {
   }
 }
 
-function progress(picture, { queued, step, steps, model }) {
+function progress(picture, { queued, step, steps, model, eta_seconds: eta }) {
+  picture.eta = eta;
   if (step === undefined) {
     picture.state = 'queued';
     picture.position = queued;
@@ -273,7 +274,7 @@ function refresh(picture) {
   else showProgress(picture);
 }
 
-function showProgress({ state, position, step, steps, by, batch }) {
+function showProgress({ state, position, step, steps, by, batch, eta }) {
   const bar = $('bar');
   if (state === 'drawing') {
     bar.max = steps;
@@ -282,7 +283,8 @@ function showProgress({ state, position, step, steps, by, batch }) {
   } else {
     bar.removeAttribute('value');
     $('phase').textContent = state !== 'queued' ? 'Asking the gateway'
-      : position > 0 ? `Waiting in the queue, place ${position}` : 'Next in the queue';
+      : (position > 0 ? `Waiting in the queue, place ${position}` : 'Next in the queue')
+        + (eta >= 1 ? `, about ${Math.ceil(eta)} s` : '');
   }
   const place = batch.length > 1 ? `Image ${batch.indexOf(shown) + 1} of ${batch.length}` : '';
   $('drawn-by').textContent = [by && `${by} is drawing`, place].filter(Boolean).join(' · ');

@@ -28,6 +28,21 @@ public sealed class RunningGateway : IAsyncDisposable
     public int ProcessId => _server.Id;
     public Task<int> Exited => _server.Exited;
 
+    /// <summary>The demo mixture with patience: a test machine is slow at times, and neither refuses nor degrades for that.</summary>
+    public static async Task<RunningGateway> StartAsync(string cache) =>
+        await StartAsync(cache, "--mixture", await DemoMixtureAsync(text => text.Replace("latency: 30s", "latency: 10m", StringComparison.Ordinal)));
+
+    /// <returns>The file of a copy of the demo mixture, changed, and without the degrade ladder.</returns>
+    public static async Task<string> DemoMixtureAsync(Func<string, string> change)
+    {
+        var text = await File.ReadAllTextAsync(Path.Combine(Repo.Root, "gateway", "postcards.yaml"), TestContext.Current.CancellationToken);
+        var file = Path.Combine(TempFolder.New(), "mixture.yaml");
+        await File.WriteAllTextAsync(file, change(text)
+            .Replace("degrade: HigherSkip", "degrade: None", StringComparison.Ordinal)
+            .Replace("../models", Path.Combine(Repo.Root, "models"), StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        return file;
+    }
+
     public static async Task<RunningGateway> StartAsync(string cache, params string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.EndToEnd.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");

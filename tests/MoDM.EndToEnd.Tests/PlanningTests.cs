@@ -74,19 +74,13 @@ public sealed class PlanningTests
         return (Of("large"), Of("small"));
     }
 
-    private static async Task<string> MixtureAsync()
+    private static Task<string> MixtureAsync() => RunningGateway.DemoMixtureAsync(text =>
     {
-        var text = await File.ReadAllTextAsync(Path.Combine(Repo.Root, "gateway", "postcards.yaml"), TestContext.Current.CancellationToken);
         var lines = text.Split('\n');
         var replicas = Enumerable.Range(0, lines.Length).Where(i => lines[i].Contains("replicas: {min: 1, max: 1}", StringComparison.Ordinal)).ToList();
         Assert.Equal(2, replicas.Count);
         lines[replicas[0]] = lines[replicas[0]].Replace("max: 1", "max: 2", StringComparison.Ordinal);
         lines[replicas[1]] = lines[replicas[1]].Replace("min: 1, max: 1", "min: 0, max: 2", StringComparison.Ordinal);
-        var file = Path.Combine(TempFolder.New(), "mixture.yaml");
-        await File.WriteAllTextAsync(file, string.Join('\n', lines)
-            .Replace("latency: 30s", "latency: 20s", StringComparison.Ordinal)
-            .Replace("degrade: HigherSkip", "degrade: None", StringComparison.Ordinal)
-            .Replace("../models", Path.Combine(Repo.Root, "models"), StringComparison.Ordinal), TestContext.Current.CancellationToken);
-        return file;
-    }
+        return string.Join('\n', lines).Replace("latency: 30s", "latency: 20s", StringComparison.Ordinal);
+    });
 }

@@ -25,7 +25,7 @@ public sealed class DegradeTests : IAsyncLifetime
     public async Task Small_workers_draw_misses_under_overload_say_so_and_stop_when_it_is_over()
     {
         _small.StepTime = TimeSpan.FromMilliseconds(2);
-        await using var gateway = await StartAsync(("latency: 30s", "latency: 3s"));
+        await using var gateway = await StartAsync(("latency: 30s", "latency: 3s"), ("degrade: HigherSkip", "degrade: SmallForMisses"));
         var calm = await gateway.GenerateAsync(Miss(0));
         Assert.False(calm.Headers.Contains("x-modm-degraded"));
         Assert.Equal("none", (string)(await PlanAsync(gateway))["degraded"]!);
