@@ -5,7 +5,12 @@ using MoDM.Fakes;
 
 namespace MoDM.EndToEnd.Tests;
 
+/// <summary>The planner goes by what it measures, so other tests must not take the cores meanwhile.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
+
 /// <summary>Real worker processes that come and go as the load asks for.</summary>
+[Collection(nameof(Alone))]
 public sealed class PlanningTests
 {
     private const string Windmill = "a purple windmill over rolling hills at noon";
