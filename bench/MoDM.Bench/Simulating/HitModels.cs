@@ -32,8 +32,8 @@ internal sealed class FixedHits(double hitRate, IReadOnlyList<double> shares, IR
 }
 
 /// <summary>
-/// How similar the best cached image is: normal, with the paper's standard deviation for CLIP ViT-L/14 prompts against
-/// images guessed as 0.02, and the mean that gives a wanted hit rate at the lowest threshold. Which k a hit gets then follows
+/// How similar the best cached image is: normal, with a standard deviation of 0.02 (not published; fitted to the
+/// paper's throughput for CLIP ViT-L/14), and the mean that gives a wanted hit rate at the lowest threshold. Which k a hit gets then follows
 /// from the document's table: a cache with more hits also has closer ones.
 /// </summary>
 internal sealed record SimilarityHits(double Mean, double Deviation) : IHitModel

@@ -29,8 +29,8 @@ internal static class PlannerDrills
     private static readonly double[] Seconds = [91.5, 16.5, 6.5];
     private static readonly double[] LoadSeconds = [35, 15, 10];
 
-    /// <summary>Loads after which 16 GPUs want 16, 4 and 14 large workers.</summary>
-    public static readonly IReadOnlyList<(double Rate, double HitRate)> SixteenFourFourteen = [(8, 0.05), (62, 0.985), (7.2, 0.1)];
+    /// <summary>Loads after which 16 GPUs want 16, 4 and 14 large workers under Quality.</summary>
+    public static readonly IReadOnlyList<(double Rate, double HitRate)> SixteenFourFourteen = [(8, 0.05), (62, 0.985), (15, 0.5)];
 
     /// <summary>Each load, images a minute and hit rate, is held for an hour.</summary>
     public static IReadOnlyList<StepResponse> Steps(string planner, IFleetPolicy policy, IReadOnlyList<(double Rate, double HitRate)> loads)
