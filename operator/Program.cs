@@ -1,0 +1,2 @@
+Console.Error.WriteLine("The operator is not built yet.");
+return 2;
