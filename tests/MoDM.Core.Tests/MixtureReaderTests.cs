@@ -132,6 +132,50 @@ public class MixtureReaderTests
         Assert.Contains(problems, p => p.Path == "spec.small[0].replicas.max");
     }
 
+    [Fact]
+    public void What_Kubernetes_is_to_know_is_read_and_handed_on_as_it_is()
+    {
+        var (mixture, problems) = Read(d =>
+        {
+            d["spec"]!["large"]!["model"]!["volume"] = JsonNode.Parse("""{"persistentVolumeClaim": {"claimName": "models"}}""");
+            d["spec"]!["large"]!["pod"] = JsonNode.Parse("""{"image": "mine:1", "args": ["--threads", "2"], "nodeSelector": {"gpu": "a40"}, "runtimeClassName": "nvidia"}""");
+            d["spec"]!["metrics"] = JsonNode.Parse("""{"prometheus": "http://prometheus:9090"}""");
+        });
+
+        Assert.Empty(problems);
+        var large = mixture!.Spec.Large;
+        Assert.Equal("models", large.Volume!.Value.GetProperty("persistentVolumeClaim").GetProperty("claimName").GetString());
+        Assert.Equal(("mine:1", "nvidia", "--threads 2"), (large.Pod.Image, large.Pod.RuntimeClassName, string.Join(' ', large.Pod.Args)));
+        Assert.Equal("a40", large.Pod.Fields["nodeSelector"].GetProperty("gpu").GetString());
+        Assert.Equal("http://prometheus:9090", mixture.Spec.Prometheus);
+    }
+
+    [Fact]
+    public void A_pod_takes_the_fields_that_there_are_and_no_others()
+    {
+        var (_, problems) = Read(d => d["spec"]!["large"]!["pod"] = JsonNode.Parse("""{"hostNetwork": true, "tolerations": {}, "args": [1]}"""));
+
+        Assert.Equal(["spec.large.pod.tolerations", "spec.large.pod.args", "spec.large.pod.hostNetwork"], problems.Select(p => p.Path));
+    }
+
+    [Fact]
+    public void The_schema_has_each_field_with_its_bounds_default_and_description()
+    {
+        var schema = MixtureReader.Schema();
+        var large = schema["properties"]!["large"]!["properties"]!;
+
+        Assert.Equal(["large", "gpuBudget", "cache"], schema["required"]!.AsArray().Select(n => (string)n!));
+        Assert.Equal((1L, 1000L, 50L), ((long)schema["properties"]!["steps"]!["minimum"]!, (long)schema["properties"]!["steps"]!["maximum"]!, (long)schema["properties"]!["steps"]!["default"]!));
+        Assert.Equal(["min", "max"], large["replicas"]!["properties"]!.AsObject().Select(p => p.Key));
+        Assert.Null(large["replicas"]!["properties"]!["max"]!["default"]);
+        Assert.True((bool)large["pod"]!["properties"]!["resources"]!["x-kubernetes-preserve-unknown-fields"]!);
+        Assert.Equal(["All", "Large"], schema["properties"]!["cache"]!["properties"]!["admit"]!["enum"]!.AsArray().Select(n => (string)n!));
+        Assert.All(Leaves(schema), leaf => Assert.True(leaf["description"] is not null, leaf.ToJsonString()));
+    }
+
+    private static IEnumerable<JsonNode> Leaves(JsonNode schema) => (schema["properties"] ?? schema["items"]?["properties"]) is JsonObject inner
+        ? inner.SelectMany(p => Leaves(p.Value!)) : [schema];
+
     private static (ModelMixture?, IReadOnlyList<MixtureProblem>) Read(Action<JsonNode> change)
     {
         var document = JsonNode.Parse(Good)!;

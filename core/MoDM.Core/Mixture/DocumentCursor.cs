@@ -12,38 +12,70 @@ public sealed record MixtureProblem(string Path, string Message)
 /// <summary>
 /// A place in a document, read field by field. Every mistake is noted with its path and reading goes on with a harmless
 /// value, so that one pass finds them all. <see cref="Close"/> names the fields that nobody asked for.
+/// With a schema instead of a value, the same pass writes down what there is to read: the CRD is what the reader reads.
 /// </summary>
-internal sealed class DocumentCursor(JsonElement? value, string path, List<MixtureProblem> problems)
+internal sealed class DocumentCursor(JsonElement? value, string path, List<MixtureProblem> problems, DocumentSchema? schema = null)
 {
     private readonly HashSet<string> _asked = [];
 
     public string Path => path;
 
+    /// <summary>What is here, as it is; null when nothing is.</summary>
+    public JsonElement? Value => value;
+
     public bool Has(string name) => Find(name) is not null;
 
-    public DocumentCursor Object(string name, bool required = true)
+    public DocumentCursor Object(string name, bool required = true, string? about = null)
     {
+        var inner = schema?.Object(name, required, about);
         if (Find(name) is not { } child)
         {
-            if (required) Report(name, "is missing.");
-            return new DocumentCursor(null, At(name), problems);
+            if (required && value is not null) Report(name, "is missing.");
+            return new DocumentCursor(null, At(name), problems, inner);
         }
         if (child.ValueKind == JsonValueKind.Object) return new DocumentCursor(child, At(name), problems);
         Report(name, $"is {Show(child)}; a mapping of fields belongs here.");
         return new DocumentCursor(null, At(name), problems);
     }
 
-    public IReadOnlyList<DocumentCursor> List(string name)
+    public IReadOnlyList<DocumentCursor> List(string name, int most, string about)
     {
+        if (schema is not null) return [new DocumentCursor(null, $"{At(name)}[]", problems, schema.List(name, most, about))];
         if (Find(name) is not { } child) return [];
-        if (child.ValueKind == JsonValueKind.Array)
-            return [.. child.EnumerateArray().Select((item, i) => new DocumentCursor(item, $"{At(name)}[{i}]", problems))];
-        Report(name, $"is {Show(child)}; a list belongs here.");
+        if (child.ValueKind != JsonValueKind.Array)
+        {
+            Report(name, $"is {Show(child)}; a list belongs here.");
+            return [];
+        }
+        if (child.GetArrayLength() > most) Report(name, $"has {child.GetArrayLength()} entries; there may be {most}.");
+        return [.. child.EnumerateArray().Take(most).Select((item, i) => new DocumentCursor(item, $"{At(name)}[{i}]", problems))];
+    }
+
+    /// <summary>Texts, such as a command line.</summary>
+    public IReadOnlyList<string> Texts(string name, string about)
+    {
+        schema?.Texts(name, about);
+        if (Find(name) is not { } child) return [];
+        if (child.ValueKind == JsonValueKind.Array && child.EnumerateArray().All(t => t.ValueKind == JsonValueKind.String))
+            return [.. child.EnumerateArray().Select(t => t.GetString()!)];
+        Report(name, $"is {Show(child)}; a list of texts belongs here.");
         return [];
     }
 
-    public string Text(string name, string? fallback = null, Func<string, string?>? wrong = null)
+    /// <summary>A part of Kubernetes' own API, handed on as it is.</summary>
+    /// <param name="kind"><see cref="JsonValueKind.Object"/> or <see cref="JsonValueKind.Array"/>.</param>
+    public JsonElement? Raw(string name, JsonValueKind kind, string about)
     {
+        schema?.Raw(name, kind, about);
+        if (Find(name) is not { } child) return null;
+        if (child.ValueKind == kind) return child;
+        Report(name, $"is {Show(child)}; a {(kind == JsonValueKind.Array ? "list" : "mapping of fields")} belongs here.");
+        return null;
+    }
+
+    public string Text(string name, string about, string? fallback = null, TextRule? rule = null)
+    {
+        schema?.Text(name, about, fallback, rule);
         if (Find(name) is not { } child)
         {
             if (fallback is null && value is not null) Report(name, "is missing.");
@@ -55,12 +87,14 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
             return fallback ?? "";
         }
         var text = child.GetString()!;
-        if (wrong?.Invoke(text) is { } message) Report(name, $"is \"{text}\"; {message}");
+        if (rule is not null && !rule.Holds(text)) Report(name, $"is \"{text}\"; {rule.Wants}");
         return text;
     }
 
-    public int Whole(string name, int min, int max, int? fallback = null)
+    /// <param name="computed">The fallback depends on other fields, so the schema has no default.</param>
+    public int Whole(string name, int min, int max, string about, int? fallback = null, bool computed = false)
     {
+        schema?.Number("integer", name, min, max, about, computed ? double.NaN : fallback);
         if (Find(name) is not { } child)
         {
             if (fallback is null && value is not null)
@@ -72,8 +106,9 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
         return fallback ?? min;
     }
 
-    public double Number(string name, double min, double max, double? fallback = null)
+    public double Number(string name, double min, double max, string about, double? fallback = null)
     {
+        schema?.Number("number", name, min, max, about, fallback);
         var range = string.Create(CultureInfo.InvariantCulture, $"a number from {min} to {max} belongs here.");
         if (Find(name) is not { } child)
         {
@@ -85,11 +120,13 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
         return fallback ?? double.NaN;
     }
 
-    public T OneOf<T>(string name, T fallback) where T : struct, Enum => OneOf(name, fallback, Enum.GetValues<T>());
+    public T OneOf<T>(string name, T fallback, string about) where T : struct, Enum =>
+        OneOf(name, fallback, Enum.GetValues<T>(), about);
 
     /// <param name="why">Why no other value of the type can be chosen.</param>
-    public T OneOf<T>(string name, T fallback, IReadOnlyList<T> choices, string why = "") where T : struct, Enum
+    public T OneOf<T>(string name, T fallback, IReadOnlyList<T> choices, string about, string why = "") where T : struct, Enum
     {
+        schema?.OneOf(name, fallback.ToString(), choices.Select(c => c.ToString()), about);
         if (Find(name) is not { } child) return fallback;
         foreach (var choice in choices)
         {
@@ -100,13 +137,15 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
     }
 
     /// <summary>A duration such as 500ms, 30s, 2m or 1h.</summary>
-    public TimeSpan Duration(string name, TimeSpan min, TimeSpan max, TimeSpan fallback)
+    /// <param name="fallback">As it is written in a document.</param>
+    public TimeSpan Duration(string name, TimeSpan min, TimeSpan max, string fallback, string about)
     {
-        if (Find(name) is not { } child) return fallback;
+        schema?.Text(name, about, fallback, DurationRule);
+        if (Find(name) is not { } child) return ParseDuration(fallback)!.Value;
         if (child.ValueKind == JsonValueKind.String && ParseDuration(child.GetString()!) is { } d && d >= min && d <= max) return d;
         Report(name, $"is {Show(child)}; a duration from {min.TotalSeconds}s to {max.TotalSeconds}s "
             + "such as 500ms, 30s, 2m or 1h belongs here.");
-        return fallback;
+        return ParseDuration(fallback)!.Value;
     }
 
     public void Close()
@@ -132,6 +171,8 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
         if (_asked.Count == 1) Report("", $"is {Show(here)}; a mapping of fields belongs here.");
         return null;
     }
+
+    private static readonly TextRule DurationRule = new(@"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$", "a duration belongs here.");
 
     private static TimeSpan? ParseDuration(string text)
     {

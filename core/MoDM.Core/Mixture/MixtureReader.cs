@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using MoDM.Planning;
 
 namespace MoDM.Mixture;
@@ -8,6 +9,26 @@ public static class MixtureReader
 {
     private static readonly DegradeStep[] DegradeChoices =
         [DegradeStep.None, DegradeStep.SmallerModel, DegradeStep.HigherSkip, DegradeStep.SmallForMisses];
+
+    /// <summary>RFC 1123 label, as Kubernetes wants names.</summary>
+    private static readonly TextRule NameRule = new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "lower-case letters, digits and inner dashes, at most 63, belong here.", MaxLength: 63);
+    private static readonly TextRule HttpRule = new("^https?://[^ ]+$", "an http or https URL belongs here.");
+
+    /// <summary>What of a pod can be set, by Kubernetes' own names and in its own shape.</summary>
+    private static readonly (string Name, JsonValueKind Kind, string About)[] PodFields =
+    [
+        ("labels", JsonValueKind.Object, "Labels of the pods, beside the operator's own."),
+        ("annotations", JsonValueKind.Object, "Annotations of the pods."),
+        ("env", JsonValueKind.Array, "Environment variables of the container (EnvVar)."),
+        ("envFrom", JsonValueKind.Array, "Sources of environment variables (EnvFromSource)."),
+        ("resources", JsonValueKind.Object, "Requests and limits of the container (ResourceRequirements); GPUs are added from gpusPerReplica."),
+        ("nodeSelector", JsonValueKind.Object, "Labels that a node must have."),
+        ("tolerations", JsonValueKind.Array, "Taints that the pods bear (Toleration)."),
+        ("affinity", JsonValueKind.Object, "Scheduling preferences (Affinity)."),
+        ("topologySpreadConstraints", JsonValueKind.Array, "How the pods spread (TopologySpreadConstraint)."),
+        ("imagePullSecrets", JsonValueKind.Array, "Secrets for the image's registry (LocalObjectReference)."),
+    ];
 
     /// <returns>The mixture, or null with every mistake found.</returns>
     public static (ModelMixture? Mixture, IReadOnlyList<MixtureProblem> Problems) Read(JsonElement document)
@@ -20,13 +41,13 @@ public static class MixtureReader
         }
 
         var root = new DocumentCursor(document, "", problems);
-        root.Text("apiVersion", wrong: v => v == ModelMixture.ApiVersion ? null : $"{ModelMixture.ApiVersion} belongs here.");
-        root.Text("kind", wrong: k => k == ModelMixture.Kind ? null : $"{ModelMixture.Kind} belongs here.");
+        root.Text("apiVersion", "", rule: Exactly(ModelMixture.ApiVersion));
+        root.Text("kind", "", rule: Exactly(ModelMixture.Kind));
         var metadata = root.Object("metadata");
-        var name = metadata.Text("name", wrong: NotAName);
+        var name = metadata.Text("name", "", rule: NameRule);
         metadata.Object("labels", required: false);
         metadata.Object("annotations", required: false);
-        metadata.Text("namespace", "");
+        metadata.Text("namespace", "", "");
         metadata.Close();
         var spec = ReadSpec(root.Object("spec"));
         root.Close();
@@ -35,17 +56,29 @@ public static class MixtureReader
         return problems.Count == 0 ? (new ModelMixture(name, spec), []) : (null, problems);
     }
 
+    /// <summary>The structural schema of <c>spec</c>: each field that <see cref="Read"/> reads, as it reads it.</summary>
+    public static JsonObject Schema()
+    {
+        var json = new JsonObject { ["type"] = "object" };
+        ReadSpec(new DocumentCursor(null, "spec", [], new DocumentSchema(json)));
+        return json;
+    }
+
     private static MixtureSpec ReadSpec(DocumentCursor spec)
     {
-        spec.Text("modality", "Image", m => m == "Image" ? null : "this version serves Image.");
         var result = new MixtureSpec
         {
-            Steps = spec.Whole("steps", 1, 1000, 50),
-            Large = ReadPool(spec.Object("large"), fallbackName: true, leastReplicas: 1),
-            Small = [.. spec.List("small").Select(s => ReadPool(s, fallbackName: false, leastReplicas: 0))],
-            GpuBudget = spec.Whole("gpuBudget", 1, 100_000),
-            Cache = ReadCache(spec.Object("cache")),
-            Slo = ReadSlo(spec.Object("slo", required: false)),
+            Modality = spec.OneOf("modality", Modality.Image, "What is made."),
+            Steps = spec.Whole("steps", 1, 1000, "T, the denoising steps of requests that do not say their own.", 50),
+            Large = ReadPool(spec.Object("large", about: "The slow, good model: it draws misses."), fallbackName: true, leastReplicas: 1),
+            Small = [.. spec.List("small", 16, "The fast models, best quality first: they refine hits.")
+                .Select(s => ReadPool(s, fallbackName: false, leastReplicas: 0))],
+            GpuBudget = spec.Whole("gpuBudget", 1, 100_000,
+                "GPUs that large and small replicas together never exceed; worker slots on a single machine."),
+            Cache = ReadCache(spec.Object("cache", about: "The cache of final images, and when one is reused.")),
+            Slo = ReadSlo(spec.Object("slo", required: false, about: "The service level that the planner sizes the pools for.")),
+            Gateway = ReadGateway(spec.Object("gateway", required: false, about: "The gateway's pod, in a cluster.")),
+            Prometheus = ReadMetrics(spec.Object("metrics", required: false, about: "Where the operator reads the load, in a cluster.")),
         };
         spec.Close();
         return result;
@@ -53,70 +86,116 @@ public static class MixtureReader
 
     private static WorkerPool ReadPool(DocumentCursor pool, bool fallbackName, int leastReplicas)
     {
-        var model = pool.Object("model");
-        var path = model.Text("path");
-        model.Close();
-        var replicas = pool.Object("replicas", required: false);
-        var min = replicas.Whole("min", 0, 10_000, leastReplicas);
+        var (path, volume) = ReadFolder(pool.Object("model", about: "Where the model is."),
+            "Folder in the diffusers/optimum ONNX layout; relative to the document when that is a file.");
+        var replicas = pool.Object("replicas", required: false, about: "How many workers there may be.");
+        var min = replicas.Whole("min", 0, 10_000, "Workers that there always are.", leastReplicas);
         var result = new WorkerPool
         {
-            Name = pool.Text("name", fallbackName ? Path.GetFileName(path.TrimEnd('/')) : null, NotAName),
+            Name = pool.Text("name", "As responses, metrics and Deployments call it; for large by default the folder's name.",
+                fallbackName ? Path.GetFileName(path.TrimEnd('/')) : null, NameRule),
             ModelPath = path,
-            GuidanceScale = pool.Number("guidanceScale", 0, 100, 7.5),
+            Volume = volume,
+            GuidanceScale = pool.Number("guidanceScale", 0, 100, "Classifier-free guidance of requests that do not say their own.", 7.5),
             MinReplicas = min,
-            MaxReplicas = replicas.Whole("max", 0, 10_000, Math.Max(1, min)),
-            GpusPerReplica = pool.Whole("gpusPerReplica", 1, 64, 1),
+            MaxReplicas = replicas.Whole("max", 0, 10_000,
+                "Workers that there are at most; by default 1, or min if that is more.", Math.Max(1, min), computed: true),
+            GpusPerReplica = pool.Whole("gpusPerReplica", 1, 64, "GPUs of each worker.", 1),
+            Pod = ReadPod(pool.Object("pod", required: false, about: "The workers' pods, in a cluster.")),
         };
         replicas.Close();
         pool.Close();
         return result;
     }
 
+    private static (string Path, JsonElement? Volume) ReadFolder(DocumentCursor model, string about)
+    {
+        var result = (model.Text("path", about),
+            model.Raw("volume", JsonValueKind.Object,
+                "Any Kubernetes volume source (persistentVolumeClaim, image, nfs, hostPath, ...), mounted read-only at /models; "
+                + "without one the folder has to be in the image."));
+        model.Close();
+        return result;
+    }
+
+    private static PodSettings ReadPod(DocumentCursor pod)
+    {
+        var fields = PodFields.ToDictionary(f => f.Name, f => pod.Raw(f.Name, f.Kind, f.About));
+        var result = new PodSettings
+        {
+            Image = pod.Text("image", "Container image, instead of the operator's default.", ""),
+            Args = pod.Texts("args", "Further arguments of the program."),
+            RuntimeClassName = pod.Text("runtimeClassName", "RuntimeClass of the pods, such as nvidia.", ""),
+            PriorityClassName = pod.Text("priorityClassName", "PriorityClass of the pods.", ""),
+            SchedulerName = pod.Text("schedulerName", "Scheduler of the pods.", ""),
+            Fields = fields.Where(f => f.Value is not null).ToDictionary(f => f.Key, f => f.Value!.Value),
+        };
+        pod.Close();
+        return result;
+    }
+
+    private static PodSettings ReadGateway(DocumentCursor gateway)
+    {
+        var result = ReadPod(gateway.Object("pod", required: false, about: "As for workers."));
+        gateway.Close();
+        return result;
+    }
+
+    private static string? ReadMetrics(DocumentCursor metrics)
+    {
+        var url = metrics.Text("prometheus", "Prometheus, or whatever speaks its HTTP API; by default the operator's --prometheus.", "", HttpRule);
+        metrics.Close();
+        return url.Length == 0 ? null : url;
+    }
+
     private static CacheSpec ReadCache(DocumentCursor cache)
     {
-        var embedder = cache.Object("embedder");
-        var store = cache.Object("store", required: false);
-        store.Object("embedded", required: false).Close();
+        var (path, volume) = ReadFolder(cache.Object("embedder", about: "The CLIP model that compares prompts with images."),
+            "Folder with text_model.onnx, vision_model.onnx, tokenizer/ and preprocessor_config.json.");
+        var store = cache.Object("store", required: false, about: "Where the images are kept.");
+        var embedded = store.Object("embedded", required: false, about: "In the gateway itself.");
+        var cacheVolume = embedded.Raw("volume", JsonValueKind.Object,
+            "Any Kubernetes volume source, such as a persistentVolumeClaim; without one the cache is gone with the gateway's pod.");
+        embedded.Close();
         store.Close();
         var result = new CacheSpec
         {
-            Capacity = cache.Whole("capacity", 1, 10_000_000, 100_000),
-            Admit = cache.OneOf("admit", CacheAdmit.All),
-            EmbedderPath = embedder.Text("path"),
-            Hits = [.. cache.List("hits").Select(ReadThreshold)],
+            Capacity = cache.Whole("capacity", 1, 10_000_000, "Images, not bytes; the oldest leaves first.", 100_000),
+            Admit = cache.OneOf("admit", CacheAdmit.All, "Which images become sources for others: all, or only the large model's."),
+            EmbedderPath = path,
+            EmbedderVolume = volume,
+            Volume = cacheVolume,
+            Hits = [.. cache.List("hits", 32, "Ascending in both: from this similarity on, this share of the steps is skipped.").Select(ReadThreshold)],
         };
-        embedder.Close();
         cache.Close();
         return result;
     }
 
     private static HitThreshold ReadThreshold(DocumentCursor hit)
     {
-        var result = new HitThreshold(hit.Number("similarity", -1, 1), hit.Number("skip", 0.001, 0.999));
+        var result = new HitThreshold(
+            hit.Number("similarity", -1, 1, "Cosine between the prompt's and the cached image's embedding."),
+            hit.Number("skip", 0.001, 0.999, "k / T, the share of the schedule that the cached image stands in for."));
         hit.Close();
         return result;
     }
 
     private static SloSpec ReadSlo(DocumentCursor slo)
     {
-        var latency = slo.Duration("latency", TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), TimeSpan.FromSeconds(30));
+        var latency = slo.Duration("latency", TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1), "30s",
+            "From a request's arrival to its image, such as 500ms, 30s, 2m or 1h.");
         var result = new SloSpec
         {
             Latency = latency,
-            Percentile = slo.Number("percentile", 50, 99.9, 99),
-            Objective = slo.OneOf("objective", SloObjective.Quality),
+            Percentile = slo.Number("percentile", 50, 99.9, "Of the requests, the share in percent that is to be in time.", 99),
+            Objective = slo.OneOf("objective", SloObjective.Quality, "What is made of the GPUs beyond what the SLO needs."),
             Degrade = slo.OneOf("degrade", DegradeStep.SmallForMisses, DegradeChoices,
+                "How far quality may be given up before requests are refused.",
                 ": the step to stop at before requests are refused, which is always the last one"),
         };
         slo.Close();
         return result;
     }
 
-    /// <summary>RFC 1123 label, as Kubernetes wants names.</summary>
-    private static string? NotAName(string name)
-    {
-        var good = name.Length is > 0 and <= 63 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-')
-            && name[0] != '-' && name[^1] != '-';
-        return good ? null : "lower-case letters, digits and inner dashes, at most 63, belong here.";
-    }
+    private static TextRule Exactly(string text) => new($"^{System.Text.RegularExpressions.Regex.Escape(text)}$", $"{text} belongs here.");
 }

@@ -1,6 +1,10 @@
+using System.Text.Json;
 using MoDM.Planning;
 
 namespace MoDM.Mixture;
+
+/// <summary>What a mixture makes.</summary>
+public enum Modality { Image }
 
 /// <summary>The one document: which models serve under which name, and how the cache decides between them.</summary>
 public sealed record ModelMixture(string Name, MixtureSpec Spec)
@@ -11,6 +15,8 @@ public sealed record ModelMixture(string Name, MixtureSpec Spec)
 
 public sealed record MixtureSpec
 {
+    public Modality Modality { get; init; }
+
     /// <summary>T, the denoising steps of a request that does not say its own.</summary>
     public required int Steps { get; init; }
     public required WorkerPool Large { get; init; }
@@ -23,6 +29,12 @@ public sealed record MixtureSpec
     public required CacheSpec Cache { get; init; }
     public required SloSpec Slo { get; init; }
 
+    /// <summary>Of the gateway, in a cluster.</summary>
+    public PodSettings Gateway { get; init; } = PodSettings.None;
+
+    /// <summary>Where the operator reads the load; null: the operator's own.</summary>
+    public string? Prometheus { get; init; }
+
     public IEnumerable<WorkerPool> Pools => Small.Prepend(Large);
 }
 
@@ -34,11 +46,31 @@ public sealed record WorkerPool
     /// <summary>Folder in the diffusers/optimum ONNX layout.</summary>
     public required string ModelPath { get; init; }
 
+    /// <summary>A Kubernetes volume source that holds the folder; null: the image does.</summary>
+    public JsonElement? Volume { get; init; }
+
     /// <summary>Classifier-free guidance for requests that do not say their own.</summary>
     public required double GuidanceScale { get; init; }
     public required int MinReplicas { get; init; }
     public required int MaxReplicas { get; init; }
     public required int GpusPerReplica { get; init; }
+    public PodSettings Pod { get; init; } = PodSettings.None;
+}
+
+/// <summary>What a document says of pods; no part of it concerns a single machine.</summary>
+public sealed record PodSettings
+{
+    public static readonly PodSettings None = new();
+
+    /// <summary>Empty, as the other texts: the default.</summary>
+    public string Image { get; init; } = "";
+    public IReadOnlyList<string> Args { get; init; } = [];
+    public string RuntimeClassName { get; init; } = "";
+    public string PriorityClassName { get; init; } = "";
+    public string SchedulerName { get; init; } = "";
+
+    /// <summary>Parts of Kubernetes' own API, by name, as they are in the document.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Fields { get; init; } = new Dictionary<string, JsonElement>();
 }
 
 public enum CacheAdmit { All, Large }
@@ -49,6 +81,10 @@ public sealed record CacheSpec
     public required int Capacity { get; init; }
     public required CacheAdmit Admit { get; init; }
     public required string EmbedderPath { get; init; }
+    public JsonElement? EmbedderVolume { get; init; }
+
+    /// <summary>A Kubernetes volume source for the images; null: they are gone with the gateway's pod.</summary>
+    public JsonElement? Volume { get; init; }
 
     /// <summary>Ascending in both; a similarity below the first is a miss.</summary>
     public required IReadOnlyList<HitThreshold> Hits { get; init; }
