@@ -70,5 +70,5 @@ internal sealed class DocumentSchema(JsonObject json)
         if (required) ((JsonArray)(json["required"] ??= new JsonArray())).Add(name);
     }
 
-    private static JsonNode Plain(double value) => value == Math.Floor(value) ? JsonValue.Create((long)value) : JsonValue.Create(value);
+    private static JsonValue Plain(double value) => value == Math.Floor(value) ? JsonValue.Create((long)value) : JsonValue.Create(value);
 }
