@@ -9,6 +9,10 @@ public static class MetricNames
     public const string QueueSeconds = "modm_queue_seconds";
     public const string QueueLength = "modm_queue_length";
     public const string InFlight = "modm_in_flight";
+    public const string ArrivedImages = "modm_arrived_images_total";
+    public const string ArrivedWork = "modm_arrived_work_total";
+    public const string QueueWork = "modm_queue_work";
+    public const string DrawSeconds = "modm_draw_seconds";
     public const string SkippedSteps = "modm_skipped_steps";
     public const string Similarity = "modm_similarity";
     public const string CacheEntries = "modm_cache_entries";
@@ -23,4 +27,11 @@ public static class MetricNames
     public const string GenerationSeconds = "modm_generation_seconds";
     public const string StepSeconds = "modm_step_seconds";
     public const string ModelLoadSeconds = "modm_model_load_seconds";
+
+    // Operator
+    public const string ReconcileSeconds = "modm_operator_reconcile_seconds";
+    public const string OperatorReplicas = "modm_operator_replicas";
+    public const string OperatorWrites = "modm_operator_writes_total";
+    public const string OperatorLeader = "modm_operator_leader";
+    public const string MetricsAvailable = "modm_operator_metrics_available";
 }

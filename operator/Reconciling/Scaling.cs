@@ -1,0 +1,93 @@
+using MoDM.Mixture;
+
+namespace MoDM.Operator.Reconciling;
+
+/// <summary>A worker's pod, as far as scaling looks at it.</summary>
+/// <param name="Drains">It is marked: the gateway sends it nothing new.</param>
+/// <param name="InFlight">Images that it draws; null when not known.</param>
+/// <param name="DrainedTooLong">It was marked longer ago than any generation takes.</param>
+internal sealed record WorkerPod(
+    string Name, bool Ready, bool Terminating, bool Drains, bool DrainedTooLong, int? InFlight, DateTimeOffset Created);
+
+/// <summary>A pool as it is planned and as it is.</summary>
+/// <param name="Target">Workers by plan.</param>
+/// <param name="Replicas">Of its Deployment; null: there is none yet.</param>
+/// <param name="Rolling">The Deployment replaces its pods; which one leaves is its own choice then.</param>
+internal sealed record PoolNow(WorkerPool Pool, int Target, int? Replicas, bool Rolling, IReadOnlyList<WorkerPod> Pods)
+{
+    public IReadOnlyList<WorkerPod> Alive { get; } = [.. Pods.Where(p => !p.Terminating)];
+
+    /// <summary>GPUs that are held, or will be as soon as pods are made.</summary>
+    public int Held => Pool.GpusPerReplica * (Math.Max(Replicas ?? 0, Alive.Count) + Pods.Count - Alive.Count);
+}
+
+/// <summary>What to do now on the way from what is to what is planned.</summary>
+/// <param name="Replicas">For each pool's Deployment, in order.</param>
+/// <param name="Drain">Pods to mark.</param>
+/// <param name="Serve">Pods whose mark is to be taken away.</param>
+/// <param name="Delete">Pods that should have been drained long ago.</param>
+internal sealed record ScalingStep(
+    IReadOnlyList<int> Replicas, IReadOnlyList<string> Drain, IReadOnlyList<string> Serve, IReadOnlyList<string> Delete, string Reason);
+
+/// <summary>
+/// One step towards the plan. A worker leaves in two phases (complaints 6 and 7): it is marked, the gateway sends it nothing
+/// new, and when it has drawn what it had it says that it is not ready; then the Deployment gets one replica less, and a
+/// ReplicaSet removes pods that are not ready first. GPUs of a worker that leaves are free when its pod is gone, not before.
+/// </summary>
+internal static class Scaling
+{
+    public static ScalingStep Next(IReadOnlyList<PoolNow> pools, int gpuBudget)
+    {
+        var free = gpuBudget - pools.Sum(p => p.Held);
+        var replicas = new int[pools.Count];
+        var (drain, serve, reasons) = (new List<string>(), new List<string>(), new List<string>());
+        for (var i = 0; i < pools.Count; i++)
+        {
+            var pool = pools[i];
+            var now = pool.Replicas ?? 0;
+            var marked = pool.Alive.Where(p => p.Drains).ToList();
+            var coming = Math.Max(0, now - pool.Alive.Count);
+            var serving = pool.Alive.Count - marked.Count + coming;
+            replicas[i] = now;
+            if (serving > pool.Target && !pool.Rolling)
+            {
+                // Pods that are not made yet need no draining.
+                var unmade = Math.Min(coming, serving - pool.Target);
+                replicas[i] = now - unmade;
+                var leaving = Leaving(pool, serving - pool.Target - unmade);
+                drain.AddRange(leaving.Select(p => p.Name));
+                if (leaving.Count > 0) reasons.Add($"{leaving.Count} of {pool.Pool.Name} drain");
+            }
+            else if (serving < pool.Target)
+            {
+                var back = marked.Where(p => p.Ready && !p.DrainedTooLong).Take(pool.Target - serving).ToList();
+                serve.AddRange(back.Select(p => p.Name));
+                var more = Math.Min(pool.Target - serving - back.Count, Math.Max(0, free) / pool.Pool.GpusPerReplica);
+                replicas[i] = now + more;
+                free -= more * pool.Pool.GpusPerReplica;
+                if (back.Count + more > 0) reasons.Add($"{back.Count + more} of {pool.Pool.Name} more");
+                if (more < pool.Target - serving - back.Count) reasons.Add($"{pool.Pool.Name} waits for GPUs that are still held");
+            }
+            // Removed when drained; those that the Deployment has already been told to remove are not counted twice.
+            var removable = marked.Count(p => (!p.Ready || p.DrainedTooLong) && !serve.Contains(p.Name)) - Math.Max(0, pool.Alive.Count - now);
+            if (removable > 0 && !pool.Rolling)
+            {
+                // Growth waits for the next step: with as many pods as before, the ReplicaSet would remove none.
+                if (replicas[i] > now) free += (replicas[i] - now) * pool.Pool.GpusPerReplica;
+                replicas[i] = Math.Min(replicas[i], now) - removable;
+                reasons.Add($"{removable} of {pool.Pool.Name} drained");
+            }
+        }
+        return new ScalingStep(
+            replicas, drain, serve, [.. pools.SelectMany(p => p.Alive).Where(p => p is { DrainedTooLong: true, Ready: true } && !serve.Contains(p.Name)).Select(p => p.Name)],
+            reasons.Count > 0 ? string.Join(", ", reasons) : "as planned");
+    }
+
+    /// <summary>First those that cannot draw yet, as a ReplicaSet would; then idle ones; of equals the newest.</summary>
+    private static List<WorkerPod> Leaving(PoolNow pool, int count) =>
+    [
+        .. pool.Alive.Where(p => !p.Drains)
+            .OrderBy(p => p.Ready).ThenBy(p => p.InFlight ?? 0).ThenByDescending(p => p.Created).ThenBy(p => p.Name, StringComparer.Ordinal)
+            .Take(count),
+    ];
+}

@@ -1,0 +1,138 @@
+using System.Globalization;
+using MoDM.Mixture;
+using MoDM.Operator.Load;
+using MoDM.Operator.Resources;
+using MoDM.Operator.Specs;
+using MoDM.Planning;
+
+namespace MoDM.Operator.Reconciling;
+
+/// <summary>What the status is made from.</summary>
+internal sealed record StatusFacts(
+    long Generation, Verdict Verdict, Allocation? Allocation, bool GatewayReady, IReadOnlyList<int> Ready, MeasuredLoad? Load, Demand? Demand,
+    (string Reason, string Why)? Unknown, IReadOnlyList<ColdStartStatus> ColdStarts);
+
+/// <summary>From facts to a status, without a clock but for the conditions' times; the same facts give the same status.</summary>
+internal static class StatusView
+{
+    /// <summary>What a number of the load has to move by before it is written again.</summary>
+    private const double NoticeableShare = 0.25;
+    private const double NoticeablePerMinute = 3;
+
+    /// <param name="mayShowLoad">Enough time has passed since the load was last written.</param>
+    public static MixtureStatus Of(StatusFacts facts, MixtureStatus? before, bool mayShowLoad, DateTimeOffset now)
+    {
+        var pools = facts.Allocation?.Pools.Select((p, i) => new PoolStatus
+        {
+            Name = p.Pool.Name,
+            Desired = p.Replicas,
+            Ready = facts.Ready[i],
+        }).ToList() ?? [];
+        var load = LoadOf(facts);
+        var plan = PlanOf(facts.Allocation);
+        var same = before is not null && plan?.Degrade == before.Plan?.Degrade && (load is null) == (before.Load is null)
+            && pools.Select(p => (p.Name, p.Desired)).SequenceEqual(PoolsOf(before).Select(p => (p.Name, p.Desired)));
+        // The numbers, and the reasons that quote them, are noise until they have moved.
+        if (same && !(mayShowLoad && Moved(load, before!.Load))) (load, plan) = (before!.Load, before.Plan);
+        var slo = SloOf(facts, before);
+        return new MixtureStatus
+        {
+            ObservedGeneration = facts.Generation,
+            Conditions = Conditions(facts, pools, before, now),
+            Large = pools.Count > 0 ? pools[0] : null,
+            Small = [.. pools.Skip(1)],
+            Gpus = facts.Allocation?.Gpus ?? 0,
+            Selector = facts.Verdict.InForce is { } mixture ? string.Join(',', mixture.WorkerSelector().Select(l => $"{l.Key}={l.Value}")) : "",
+            Load = load,
+            Plan = plan,
+            ColdStart = facts.ColdStarts,
+            Accepted = facts.Verdict.Accepted,
+            Columns = new ShownColumns
+            {
+                Large = pools.Count > 0 ? $"{pools[0].Ready}/{pools[0].Desired}" : "",
+                Small = pools.Count > 1 ? $"{pools.Skip(1).Sum(p => p.Ready)}/{pools.Skip(1).Sum(p => p.Desired)}" : "",
+                RequestsPerMinute = Text(load?.RequestsPerMinute, "0.#"),
+                HitRate = Text(load?.HitRate, "0%"),
+                Slo = slo,
+            },
+        };
+    }
+
+    private static LoadStatus? LoadOf(StatusFacts facts) => facts is { Load: { } load, Demand: { } demand } ? new LoadStatus
+    {
+        RequestsPerMinute = Math.Round(demand.Rate * 60, 1),
+        HitRate = demand.Rate > 0 ? Math.Round(demand.HitShare, 2) : null,
+        MeanRemainingWork = demand.HitRate > 0 ? Math.Round(demand.HitWork, 2) : null,
+        Queued = load.Queued,
+        InFlight = load.InFlight,
+    } : null;
+
+    private static PlanStatus? PlanOf(Allocation? allocation) => allocation is null ? null : new PlanStatus
+    {
+        Reason = allocation.Reason,
+        Degrade = allocation.Degrade.ToString(),
+        PredictedLatencySeconds = allocation.PredictedLatency is { } latency ? Math.Round(latency.TotalSeconds, 1) : null,
+    };
+
+    private static bool Moved(LoadStatus? now, LoadStatus? before)
+    {
+        if (now is null || before is null) return now != before;
+        var (rate, shown) = (now.RequestsPerMinute ?? 0, before.RequestsPerMinute ?? 0);
+        return Math.Abs(rate - shown) > Math.Max(NoticeablePerMinute, NoticeableShare * shown)
+            || rate == 0 != (shown == 0)
+            || Math.Abs((now.HitRate ?? 0) - (before.HitRate ?? 0)) > NoticeableShare
+            || now.Queued == 0 != (before.Queued == 0) || now.Queued > 2 * before.Queued || 2 * now.Queued < before.Queued;
+    }
+
+    private static string SloOf(StatusFacts facts, MixtureStatus? before)
+    {
+        if (facts.Verdict.InForce is not { } mixture || facts.Load is not { } load) return facts.Unknown is null ? before?.Columns?.Slo ?? "Unknown" : "Unknown";
+        return load.Late > (1 - mixture.Spec.Slo.Percentile / 100) * load.Answered ? "Missed" : "Met";
+    }
+
+    private static List<MixtureCondition> Conditions(StatusFacts facts, List<PoolStatus> pools, MixtureStatus? before, DateTimeOffset now)
+    {
+        MixtureCondition Condition(string type, bool holds, string reason, string message)
+        {
+            var status = holds ? "True" : "False";
+            var last = before?.Conditions.FirstOrDefault(c => c.Type == type);
+            return new MixtureCondition
+            {
+                Type = type,
+                Status = status,
+                Reason = reason,
+                Message = message,
+                ObservedGeneration = facts.Generation,
+                LastTransitionTime = last?.Status == status ? last.LastTransitionTime : now,
+            };
+        }
+
+        var (problems, inForce) = (facts.Verdict.Problems, facts.Verdict.InForce);
+        var accepted = problems.Count == 0;
+        var counts = string.Join(", ", pools.Select(p => $"{p.Ready}/{p.Desired} {p.Name}"));
+        var complete = pools.Count > 0 && pools.All(p => p.Ready >= p.Desired);
+        var large = pools.Count > 0 && (pools[0].Ready > 0 || pools[0].Desired == 0);
+        return
+        [
+            accepted ? Condition("Accepted", true, "Valid", "the document is in force")
+                : Condition("Accepted", false, "Invalid", string.Join(" ", problems) + (inForce is null ? "" : $" Generation {facts.Verdict.Accepted!.Generation} stays in force.")),
+            facts.Unknown is var (reason, why)
+                ? Condition("MetricsAvailable", false, reason, $"{why}; the sizes stay as they are")
+                : Condition("MetricsAvailable", true, "Read", "the load is read from Prometheus"),
+            Condition("GatewayReady", facts.GatewayReady, facts.GatewayReady ? "Available" : "NotAvailable",
+                facts.GatewayReady ? "the gateway answers" : "no gateway pod is ready; see its pod's events and log"),
+            Condition("WorkersReady", complete, complete ? "AsPlanned" : "NotYet", counts.Length > 0 ? counts : "nothing is planned yet"),
+            (inForce, facts.GatewayReady, large) switch
+            {
+                (null, _, _) => Condition("Ready", false, "NotAccepted", "the document has mistakes, and none was in force before"),
+                (_, false, _) => Condition("Ready", false, "NoGateway", "no gateway pod is ready"),
+                (_, _, false) => Condition("Ready", false, "NoLargeWorker", "no worker of the large model is ready, so misses wait"),
+                _ => Condition("Ready", true, "Serves", "hits and misses are served"),
+            },
+        ];
+    }
+
+    private static IEnumerable<PoolStatus> PoolsOf(MixtureStatus status) => status.Large is { } large ? status.Small.Prepend(large) : [];
+
+    private static string Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";
+}
