@@ -32,7 +32,7 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
                     continue;
                 child.Metadata.Annotations = new Dictionary<string, string> { [ClusterNames.HashAnnotation] = hash };
                 Guard();
-                var written = await api.ApplyAsync<JsonElement>(path, JsonDocument.Parse(KubernetesJson.Serialize<object>(child)).RootElement, cancel);
+                var written = await api.ApplyAsync<JsonElement>(path, JsonDocument.Parse(KubernetesJson.Serialize(child)).RootElement, cancel);
                 memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
             }
             await DeleteOthersAsync(kind, key, mixture, there.Values.Select(c => c.Metadata), [.. wanted[kind.Kind].Select(c => c.Metadata.Name)], cancel);

@@ -1,0 +1,132 @@
+using MoDM.Operator.Load;
+
+namespace MoDM.Operator.Tests.Load;
+
+public class LoadHistoryTests
+{
+    private static readonly Mixture.MixtureSpec Spec = Documents.Mixture().Spec;
+
+    [Fact]
+    public void What_came_is_each_counters_own_increase_between_its_own_points()
+    {
+        var (load, history) = Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010);
+
+        var sample = Known(load).Sample;
+        Assert.Equal((10, 20, 20), (sample.Seconds, sample.Misses, sample.Hits));
+        Assert.Equal((10, 6), (sample.HitWork, sample.RaisedHitWork));
+        Assert.Equal(1010, history.UpTo);
+    }
+
+    [Fact]
+    public void Nothing_is_counted_twice()
+    {
+        var (_, history) = Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010);
+
+        var (load, _) = Take(history, Gateway("a", 0, 10, 20, 25), now: 1016);
+
+        Assert.Equal((5, 5), (Known(load).Sample.Seconds, Known(load).Sample.Misses));
+    }
+
+    [Fact]
+    public void No_newer_point_is_neither_news_nor_a_fault()
+    {
+        var (_, history) = Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010);
+
+        var (load, same) = Take(history, Gateway("a", 0, 10, 20), now: 1014);
+
+        Assert.Null(Assert.IsType<Reading<MeasuredLoad?>.Known>(load).Value);
+        Assert.Equal(history, same);
+    }
+
+    [Fact]
+    public void A_counter_that_goes_back_began_at_zero_again()
+    {
+        var (load, _) = Take(new LoadHistory(), Gateway("a", 100, 110, 3), now: 1010);
+
+        Assert.Equal(13, Known(load).Sample.Misses);
+    }
+
+    [Fact]
+    public void A_new_gateway_counts_from_zero_and_the_gone_one_says_nothing_of_now()
+    {
+        var (_, history) = Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010);
+        List<Series> both = [.. Gateway("a", 0, 10, 20), .. Gateway("b", 1040, 4, 9)];
+
+        var (load, _) = Take(history, both, now: 1046);
+
+        Assert.Equal(9, Known(load).Sample.Misses);
+        Assert.Equal(3, Known(load).Sample.WaitingMisses);
+    }
+
+    [Fact]
+    public void Gauges_are_the_newest_ones_and_what_is_not_a_number_is_not_known()
+    {
+        var (load, _) = Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010);
+
+        var sample = Known(load).Sample;
+        Assert.Equal((3, 2), (sample.WaitingMisses, sample.WaitingHits));
+        Assert.Equal((1.5, null), (sample.Pools[0].Draw, sample.Pools[1].Draw));
+        Assert.Equal((2, 1, 7.0), (sample.Pools[0].Workers, sample.Pools[0].InFlight, sample.Pools[0].Load));
+    }
+
+    [Theory]
+    [InlineData("empty", "has no modm_arrived_images_total")]
+    [InlineData("old", "last scraped 60 s ago")]
+    [InlineData("once", "scraped once")]
+    [InlineData("NaN", "not a number")]
+    public void No_data_is_unknown_and_never_zero(string what, string why)
+    {
+        // Complaint 3.
+        IReadOnlyList<Series> series = what switch
+        {
+            "empty" => [],
+            "once" => Gateway("a", 5),
+            "NaN" => [.. Gateway("a", 0, 10, 20).Select(s => s.Name == MetricNames.ArrivedWork ? s with { Points = [.. s.Points.Select(p => (p.At, double.NaN))] } : s)],
+            _ => Gateway("a", 0, 10, 20),
+        };
+
+        var (load, history) = Take(new LoadHistory(), series, now: what == "old" ? 1070 : what == "once" ? 1001 : 1010);
+
+        Assert.Contains(why, Assert.IsType<Reading<MeasuredLoad?>.Unknown>(load).Why, StringComparison.Ordinal);
+        Assert.Equal(0, history.UpTo);
+    }
+
+    [Fact]
+    public void The_query_asks_for_this_mixture_of_this_namespace_and_for_names_of_the_contract()
+    {
+        var query = LoadHistory.Query("art", "postcards", TimeSpan.FromSeconds(10));
+
+        Assert.Contains("namespace=\"art\",mixture=\"postcards\"", query, StringComparison.Ordinal);
+        Assert.EndsWith("[150s]", query, StringComparison.Ordinal);
+        Assert.Contains(MetricNames.DrawSeconds, query, StringComparison.Ordinal);
+    }
+
+    private static MeasuredLoad Known(Reading<MeasuredLoad?> reading) => Assert.IsType<Reading<MeasuredLoad?>.Known>(reading).Value!;
+
+    private static (Reading<MeasuredLoad?>, LoadHistory) Take(LoadHistory history, IReadOnlyList<Series> series, double now) =>
+        history.Take(series, now, Spec, [2, 3], [7, 0]);
+
+    /// <summary>A gateway's series, scraped every 5 s; with misses as given and as many hits, half of each left to draw.</summary>
+    /// <param name="from">Seconds after 1000 when above 1000, else the first count.</param>
+    private static List<Series> Gateway(string pod, double from, params double[] misses)
+    {
+        var (start, counts) = from >= 1000 ? (from, misses) : (1000, [from, .. misses]);
+        Series Of(string name, Func<double, double> value, params (string, string)[] labels) => new(
+            labels.Append(("__name__", name)).Append(("pod", pod)).ToDictionary(l => l.Item1, l => l.Item2),
+            [.. counts.Select((c, i) => (start + 5 * i, value(c)))]);
+        return
+        [
+            Of(MetricNames.ArrivedImages, c => c, ("route", "miss")),
+            Of(MetricNames.ArrivedImages, c => c, ("route", "hit")),
+            Of(MetricNames.ArrivedWork, c => c, ("route", "miss")),
+            Of(MetricNames.ArrivedWork, c => c / 2, ("route", "hit")),
+            Of(MetricNames.ArrivedWork, c => c * 0.3, ("route", "hit_raised")),
+            Of(MetricNames.QueueWork, _ => 2.4, ("queue", "miss")),
+            Of(MetricNames.QueueWork, _ => 2, ("queue", "hit")),
+            Of(MetricNames.QueueLength, _ => 3, ("queue", "miss")),
+            Of(MetricNames.InFlight, _ => 1, ("pool", "large"), ("model", "big")),
+            Of(MetricNames.DrawSeconds, _ => 1.5, ("model", "big")),
+            Of(MetricNames.DrawSeconds, _ => double.NaN, ("model", "little")),
+        ];
+    }
+}
