@@ -26,7 +26,7 @@ internal sealed partial class ReconcileLoop(
         {
             await watches.Synced.WaitAsync(stoppingToken);
             while (!stoppingToken.IsCancellationRequested)
-                await LeadAsync(await lease.AcquiredAsync(stoppingToken), stoppingToken);
+                await LeadAsync(await lease.HeldAsync(stoppingToken), stoppingToken);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
