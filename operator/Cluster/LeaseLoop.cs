@@ -155,7 +155,8 @@ public sealed partial class LeaseLoop(ApiServer api, LeaseOptions options, TimeP
 
     private bool Begin(long sent)
     {
-        var term = new LeaseTerm(options.Duration - options.Margin, time);
+        var length = options.Duration - options.Margin;
+        var term = new LeaseTerm(new CancellationTokenSource(length, time), length, time);
         if (!term.Extend(sent)) return false;
         _term = term;
         _held.TrySetResult(term.Token);
