@@ -46,13 +46,3 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $tag := $image.tag | default $root.Chart.AppVersion -}}
 {{- ternary "@" ":" (hasPrefix "sha256:" $tag) -}}{{- $tag -}}
 {{- end -}}
-
-{{/* Where the Prometheus is that may scrape; empty: anywhere. The label is set by Kubernetes itself from 1.21 on. */}}
-{{- define "modm.scrapers" -}}
-{{- with .Values.prometheus.namespace }}
-from:
-  - namespaceSelector:
-      matchLabels:
-        kubernetes.io/metadata.name: {{ . }}
-{{- end }}
-{{- end -}}
