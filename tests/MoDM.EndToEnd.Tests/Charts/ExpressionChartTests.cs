@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using MoDM.Fakes;
@@ -20,7 +21,7 @@ public sealed partial class ExpressionChartTests
 
         Assert.Superset(new HashSet<string> { MetricNames.QueueLength, MetricNames.SloMisses }, asked.ToHashSet());
         Assert.All(asked, name => Assert.True(
-            name == "up" || name.StartsWith("modm_operator_", StringComparison.Ordinal) || known.Contains(name)
+            name.StartsWith("modm_operator_", StringComparison.Ordinal) || known.Contains(name)
                 || known.Contains(HistogramPart().Replace(name, "")),
             $"{name} is not in MetricNames."));
     }
@@ -28,6 +29,7 @@ public sealed partial class ExpressionChartTests
     [Theory]
     [InlineData("sum by (a, b) (rate(modm_x{c=~\"no_metric\"}[5m])) / vector(2) > 0.5", "modm_x")]
     [InlineData("kube_y unless modm_x offset 1h", "kube_y,modm_x")]
+    [InlineData("label_replace(modm_x and on (instance) up, \"to\", \"$1\", \"from\", \"(.+)\")", "modm_x,up")]
     public void Names_are_found_in_an_expression(string expression, string names) =>
         Assert.Equal(names, string.Join(',', Metrics(expression)));
 
@@ -44,9 +46,14 @@ public sealed partial class ExpressionChartTests
     public async Task Promtool_takes_the_rules_and_they_fire_when_they_should()
     {
         KubeTool.Promtool.Need(nameof(Promtool_takes_the_rules_and_they_fire_when_they_should));
+        // The dashboard's expressions as rules, so that promtool parses them too; JSON is YAML.
+        var dashboard = Path.Combine(TempFolder.New(), "dashboard.yaml");
+        var rules = Expressions().Select((e, i) => new { record = $"x:{i}", expr = e });
+        await File.WriteAllTextAsync(dashboard, JsonSerializer.Serialize(
+            new { groups = new[] { new { name = "dashboard", rules } } }), TestContext.Current.CancellationToken);
         foreach (var arguments in new string[][]
         {
-            ["check", "rules", Path.Combine(ChartTests.Chart, "files", "alerts.yaml")],
+            ["check", "rules", Path.Combine(ChartTests.Chart, "files", "alerts.yaml"), dashboard],
             ["test", "rules", Repo.File("tests", "MoDM.EndToEnd.Tests", "Charts", "alerts.test.yaml")],
         })
         {
@@ -68,8 +75,8 @@ public sealed partial class ExpressionChartTests
     private static IEnumerable<string> Metrics(string expression) =>
         Name().Matches(NotNames().Replace(expression, " ")).Select(m => m.Value).Except(Words);
 
-    /// <summary>Label matchers, ranges, offsets, and the labels to group by.</summary>
-    [GeneratedRegex("""\{[^}]*\}|\[[^\]]*\]|\boffset\s+\w+|\b(by|without|on|ignoring)\s*\([^)]*\)""")]
+    /// <summary>Label matchers, texts, ranges, offsets, and the labels to group by.</summary>
+    [GeneratedRegex("""\{[^}]*\}|"[^"]*"|\[[^\]]*\]|\boffset\s+\w+|\b(by|without|on|ignoring)\s*\([^)]*\)""")]
     private static partial Regex NotNames();
 
     [GeneratedRegex(@"\b[a-z_]\w*\b(?!\s*\()")]
