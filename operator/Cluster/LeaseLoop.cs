@@ -155,7 +155,8 @@ public sealed partial class LeaseLoop(ApiServer api, LeaseOptions options, TimeP
 
     private bool Begin(long sent)
     {
-        var term = new LeaseTerm(options.Duration - options.Margin, time);
+        var length = options.Duration - options.Margin;
+        var term = new LeaseTerm(new CancellationTokenSource(length, time), length, time);
         if (!term.Extend(sent)) return false;
         _term = term;
         _held.TrySetResult(term.Token);
@@ -215,7 +216,7 @@ public sealed partial class LeaseLoop(ApiServer api, LeaseOptions options, TimeP
         }
         catch (Exception e)
         {
-            Log.HandlerFailed(log, e);
+            Log.ListenerFailed(log, e);
         }
     }
 
@@ -231,6 +232,6 @@ public sealed partial class LeaseLoop(ApiServer api, LeaseOptions options, TimeP
         public static partial void Failed(ILogger log, string path, string reason);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "A listener for the lease failed")]
-        public static partial void HandlerFailed(ILogger log, Exception e);
+        public static partial void ListenerFailed(ILogger log, Exception e);
     }
 }

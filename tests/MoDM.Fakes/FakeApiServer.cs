@@ -197,7 +197,7 @@ public sealed class FakeApiServer : IAsyncDisposable
     public void CutWatches(string path = "") => EachWatch(path, w => (w.Cut, _) = (true, w.Lines.Writer.TryComplete()));
 
     /// <summary>Watches stay open and nothing comes any more.</summary>
-    public void SilenceWatches(string path = "") => EachWatch(path, w => w.Silent = true);
+    public void SilenceWatches(string path = "", bool silent = true) => EachWatch(path, w => w.Silent = silent);
 
     /// <summary>Any line into the stream of watches.</summary>
     public void SendLine(string line, string path = "") => EachWatch(path, w => w.Send(Encoding.UTF8.GetBytes(line + '\n')));
@@ -242,7 +242,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         {
             _requests.Add(request);
             fault = _faults.Find(f => f.Matches(request));
-            fault?.Times--;
+            if (fault is not null) fault.Times--;
         }
         if (verb != "WATCH") Interlocked.Increment(ref _inFlight);
         try
@@ -266,6 +266,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         var gone = context.RequestAborted;
         var body = request.IsWrite ? await new StreamReader(context.Request.Body).ReadToEndAsync(gone) : "";
         await Task.Delay(fault?.Delay ?? default, gone);
+        await (fault?.Hold ?? Task.CompletedTask).WaitAsync(gone);
         if (fault?.ResetBefore == true)
         {
             context.Abort();
@@ -292,7 +293,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         {
             (code, answer) = (e.Code, JsonSerializer.SerializeToUtf8Bytes(Status(e.Code, e.Reason, e.Message)));
         }
-        await Task.Delay(fault?.AnswerDelay ?? default, gone);
+        await (fault?.HoldAnswer ?? Task.CompletedTask).WaitAsync(gone);
         if (fault?.ResetAfter == true)
         {
             context.Abort();

@@ -20,8 +20,11 @@ public sealed record FakeFault
     /// <summary>Before anything else happens.</summary>
     public TimeSpan Delay { get; init; }
 
-    /// <summary>The request took effect, the answer is late.</summary>
-    public TimeSpan AnswerDelay { get; init; }
+    /// <summary>Nothing happens before this task is done, or the client gives up.</summary>
+    public Task? Hold { get; init; }
+
+    /// <summary>The request takes effect, but is answered only when this task is done.</summary>
+    public Task? HoldAnswer { get; init; }
 
     /// <summary>Refused with this status: 409 is a conflict, 410 on WATCH an expired version.</summary>
     public int? Status { get; init; }
