@@ -44,8 +44,9 @@ public sealed class ApiServer : IDisposable
         };
         _client = new Kubernetes(config);
         _client.HttpClient.Timeout = System.Threading.Timeout.InfiniteTimeSpan;
-        _client.HttpClient.DefaultRequestHeaders.UserAgent.ParseAdd(
-            string.IsNullOrEmpty(config.UserAgent) ? ClusterNames.FieldManager : config.UserAgent);
+        var agent = _client.HttpClient.DefaultRequestHeaders.UserAgent;
+        agent.Clear();
+        agent.ParseAdd(string.IsNullOrEmpty(config.UserAgent) ? "modm" : config.UserAgent);
         _host = _client.BaseUri.ToString().TrimEnd('/');
     }
 

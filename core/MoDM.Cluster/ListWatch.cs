@@ -179,6 +179,7 @@ public sealed partial class ListWatch<T>(
             else
                 kind = ChangeKind.Modified;
         }
+        item.Metadata.ManagedFields = null; // Often larger than the rest, and of no use to us.
         _snapshot = new Snapshot(_snapshot.ByName.SetItem(key, item));
         Raise(kind, item);
     }

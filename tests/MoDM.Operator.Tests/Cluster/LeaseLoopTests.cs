@@ -301,7 +301,7 @@ public sealed class LeaseLoopTests : IAsyncLifetime
     {
         for (var calm = 0; calm < 3;)
         {
-            await Task.Delay(2, TestContext.Current.CancellationToken);
+            await Task.Delay(1, TestContext.Current.CancellationToken);
             calm = _server.InFlight <= hanging ? calm + 1 : 0;
         }
     }

@@ -237,6 +237,20 @@ public sealed class ListWatchTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_mixture_is_read_with_its_accepted_spec()
+    {
+        var path = ClusterNames.Mixture("fog", "postcards");
+        _server.Put(path, """{"kind":"ModelMixture","metadata":{},"spec":{"n":2},"status":{"accepted":{"spec":{"n":1}}}}""");
+        var watch = new ListWatch<MixtureObject>(_api, ClusterNames.AllMixtures, null, TimeProvider.System, NullLogger.Instance);
+        _loop = watch.RunAsync(_stop.Token);
+        await watch.Synced;
+
+        var mixture = watch.Find("fog", "postcards")!;
+
+        Assert.Equal((2, 1), (mixture.Spec.GetProperty("n").GetInt32(), mixture.AcceptedDocument().GetProperty("spec").GetProperty("n").GetInt32()));
+    }
+
+    [Fact]
     public async Task Stopping_before_the_first_list_ends_quietly_and_cancels_Synced()
     {
         _server.Inject(new FakeFault { Hold = new TaskCompletionSource().Task });
