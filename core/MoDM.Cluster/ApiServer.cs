@@ -44,8 +44,9 @@ public sealed class ApiServer : IDisposable
         };
         _client = new Kubernetes(config);
         _client.HttpClient.Timeout = System.Threading.Timeout.InfiniteTimeSpan;
-        _client.HttpClient.DefaultRequestHeaders.UserAgent.ParseAdd(
-            string.IsNullOrEmpty(config.UserAgent) ? ClusterNames.FieldManager : config.UserAgent);
+        var agent = _client.HttpClient.DefaultRequestHeaders.UserAgent;
+        agent.Clear();
+        agent.ParseAdd(string.IsNullOrEmpty(config.UserAgent) ? "modm" : config.UserAgent);
         _host = _client.BaseUri.ToString().TrimEnd('/');
     }
 
@@ -216,6 +217,9 @@ public sealed class ApiServer : IDisposable
     private static string WithQuery(string path, string query) =>
         path + (path.Contains('?', StringComparison.Ordinal) ? '&' : '?') + query;
 
+    /// <summary>For messages: the path without the query.</summary>
+    private static string What(HttpMethod method, string path) => $"{method} {path.Split('?')[0]}";
+
     private static bool IsFailure(Exception e) => e is HttpRequestException or IOException or OperationCanceledException;
 
     private static Exception Unanswered(HttpMethod method, string path, Exception e, CancellationToken cancel)
@@ -224,7 +228,7 @@ public sealed class ApiServer : IDisposable
             return new OperationCanceledException(e.Message, e, cancel);
         var late = e is OperationCanceledException;
         return new ApiServerException(
-            0, late ? "Timeout" : "Unreachable", $"{method} {path}: {(late ? "no answer in time" : e.Message)}", e);
+            0, late ? "Timeout" : "Unreachable", $"{What(method, path)}: {(late ? "no answer in time" : e.Message)}", e);
     }
 
     private static T Parse<T>(HttpMethod method, string path, byte[] body)
@@ -235,7 +239,7 @@ public sealed class ApiServer : IDisposable
         }
         catch (JsonException e)
         {
-            throw new ApiServerException(HttpStatusCode.OK, "Unreadable", $"{method} {path}: the answer is not what was asked for: {e.Message}", e);
+            throw new ApiServerException(HttpStatusCode.OK, "Unreadable", $"{What(method, path)}: not what was asked for: {e.Message}", e);
         }
     }
 
@@ -251,6 +255,6 @@ public sealed class ApiServer : IDisposable
         {
             // A proxy's page rather than a Status: the beginning of its text says enough.
         }
-        return new ApiServerException(status, reason, $"{method} {path}: {(int)status} {reason}: {message}");
+        return new ApiServerException(status, reason, $"{What(method, path)}: {(int)status} {reason}: {message}");
     }
 }

@@ -179,6 +179,7 @@ public sealed partial class ListWatch<T>(
             else
                 kind = ChangeKind.Modified;
         }
+        item.Metadata.ManagedFields = null; // Often larger than the rest, and of no use to us.
         _snapshot = new Snapshot(_snapshot.ByName.SetItem(key, item));
         Raise(kind, item);
     }
@@ -193,13 +194,16 @@ public sealed partial class ListWatch<T>(
 
     private void Raise(ChangeKind kind, T item)
     {
-        try
+        foreach (var listener in Delegate.EnumerateInvocationList(Changed))
         {
-            Changed?.Invoke(new WatchChange<T>(kind, item));
-        }
-        catch (Exception e)
-        {
-            Log.HandlerFailed(log, e, collectionPath); // A fault of one listener must not stop the memory.
+            try
+            {
+                listener(new WatchChange<T>(kind, item));
+            }
+            catch (Exception e)
+            {
+                Log.ListenerFailed(log, e, collectionPath); // Its fault must not stop the memory, nor the other listeners.
+            }
         }
     }
 
@@ -252,6 +256,6 @@ public sealed partial class ListWatch<T>(
         public static partial void Silent(ILogger log, string path);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "A listener for changes of {Path} failed")]
-        public static partial void HandlerFailed(ILogger log, Exception e, string path);
+        public static partial void ListenerFailed(ILogger log, Exception e, string path);
     }
 }

@@ -216,7 +216,7 @@ public sealed partial class LeaseLoop(ApiServer api, LeaseOptions options, TimeP
         }
         catch (Exception e)
         {
-            Log.HandlerFailed(log, e);
+            Log.ListenerFailed(log, e);
         }
     }
 
@@ -232,6 +232,6 @@ public sealed partial class LeaseLoop(ApiServer api, LeaseOptions options, TimeP
         public static partial void Failed(ILogger log, string path, string reason);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "A listener for the lease failed")]
-        public static partial void HandlerFailed(ILogger log, Exception e);
+        public static partial void ListenerFailed(ILogger log, Exception e);
     }
 }
