@@ -50,14 +50,14 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         {
             var generation = (live.Metadata.Generation ?? 0).ToString(CultureInfo.InvariantCulture);
             // Somebody changed it. Put right only if this operator would have made it as it was: see Deployments.
-            if (IsOurs(memory, path, generation) || live.Metadata.Annotations[ClusterNames.HashAnnotation] is null
-                || live.Metadata.Annotations.TryGetValue(BuiltAnnotation, out var before) && before != built) return;
+            if (IsOurs(memory, path, generation) || live.Metadata.Annotations.TryGetValue(BuiltAnnotation, out var before) && before != built) return;
         }
-        else if (memory.Versions.ContainsKey(path) && live is null && memory.Replicas.ContainsKey(name))
+        else if (live is null && memory.Unseen.Contains(name))
         {
-            return; // Written a moment ago; the watch has not shown it yet.
+            return; // Made a moment ago; the watch has not shown it yet.
         }
-        if (live is not null) wanted.Spec.Replicas = ReplicasOf(live, memory);
+        if (live is null) memory.Unseen.Add(name);
+        else wanted.Spec.Replicas = ReplicasOf(live, memory);
         wanted.Metadata.Annotations[BuiltAnnotation] = built;
         Guard();
         Remember(memory, path, await api.ApplyAsync(path, wanted, cancel));

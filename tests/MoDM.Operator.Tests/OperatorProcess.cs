@@ -63,7 +63,7 @@ public sealed class FakeCluster : IAsyncDisposable
             if (isSo()) return;
             await Task.Delay(50, TestContext.Current.CancellationToken);
         }
-        Assert.Fail($"{what}: not within {seconds} s. Status: {Status()?.ToJsonString()}\n{string.Join('\n', _operators.Select(o => o.Log))}");
+        Assert.Fail($"{what}: not within {seconds} s. Status: {Status()?.ToJsonString()}\n{string.Join("; ", Api.Writes.TakeLast(12).Select(w => $"{w.At:ss.fff} {w.Verb} {w.Path} {w.Status}"))}\n{string.Join('\n', _operators.Select(o => o.Log))}");
     }
 
     public async ValueTask DisposeAsync()
