@@ -17,6 +17,9 @@ public static class ClusterNames
     /// <summary>Of what a child was made from: the same hash, and nothing is written.</summary>
     public const string HashAnnotation = "modm.dev/hash";
 
+    /// <summary>Of a pod template as it was built; tells whether putting it right would change more than somebody else did.</summary>
+    public const string BuiltAnnotation = "modm.dev/built";
+
     public const int WorkerPort = 8000;
     public const int GatewayPort = 8080;
     public const int OperatorPort = 8081;

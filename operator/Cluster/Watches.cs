@@ -45,6 +45,7 @@ internal sealed class Watches
             Watch<V1Pod>(ns is null ? "/api/v1/pods" : ClusterNames.Pods(ns), ClusterNames.ByLabels((ClusterNames.RoleLabel, ClusterNames.WorkerRole))),
             queue.Add);
         ChildKind[] kinds = hasDisruptionBudgets ? [.. ChildKind.Simple, ChildKind.DisruptionBudget] : ChildKind.Simple;
+        Kinds = kinds;
         Simple = kinds.ToDictionary(k => k, k => new ChildIndex<MetadataObject>(
             Watch<MetadataObject>(k.Collection(ns), ours, metadataOnly: true), queue.Add));
 
@@ -60,6 +61,9 @@ internal sealed class Watches
     public ChildIndex<V1Deployment> Deployments { get; }
     public ChildIndex<V1Pod> Pods { get; }
     public IReadOnlyDictionary<ChildKind, ChildIndex<MetadataObject>> Simple { get; }
+
+    /// <summary>Kinds of children that this API server has.</summary>
+    public IReadOnlyCollection<ChildKind> Kinds { get; }
 
     public Task Synced => Task.WhenAll(_loops.Select(l => l.Synced));
 

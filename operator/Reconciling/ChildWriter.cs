@@ -15,52 +15,56 @@ namespace MoDM.Operator.Reconciling;
 /// </summary>
 internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOptions options, LeaseLoop lease)
 {
-    /// <summary>Of a pod template as it was built; tells whether putting it right would change more than somebody else did.</summary>
-    private const string BuiltAnnotation = "modm.dev/built";
-
-    public async Task AccessAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
+    /// <summary>Everything but the Deployments; and what the document no longer has goes.</summary>
+    public async Task ChildrenAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
     {
-        var wanted = Access.All(mixture, options, watches.Simple.ContainsKey(ChildKind.DisruptionBudget)).ToLookup(o => o.Kind);
-        foreach (var (kind, index) in watches.Simple)
+        var wanted = Wanted(mixture, memory);
+        foreach (var child in wanted.Where(c => c.Kind != ChildKind.Deployment))
         {
-            var there = index.Of(key);
-            foreach (var child in wanted[kind.Kind])
+            var path = child.Kind.Path(key.Namespace, child.Name);
+            if (watches.Simple[child.Kind].Of(key).TryGetValue(child.Name, out var live)
+                && HashOf(live.Metadata) == child.Hash && IsOurs(memory, path, live.Metadata.ResourceVersion)) continue;
+            using var json = JsonDocument.Parse(KubernetesJson.Serialize(Children.Build(child, mixture, options, watches.Kinds)));
+            Guard();
+            var written = await api.ApplyAsync(path, json.RootElement, cancel);
+            memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
+        }
+        foreach (var (kind, there) in watches.Simple.Select(s => (s.Key, s.Value.Of(key).Values.Select(c => c.Metadata)))
+            .Append((ChildKind.Deployment, watches.Deployments.Of(key).Values.Select(d => d.Metadata))))
+        {
+            foreach (var meta in there.Where(m => m.DeletionTimestamp is null && m.OwnerReferences?.Any(o => o.Uid == mixture.Uid) == true
+                && !wanted.Any(w => w.Kind == kind && w.Name == m.Name)).ToList())
             {
-                var hash = Deployments.Hash(JsonDocument.Parse(KubernetesJson.Serialize(child)).RootElement);
-                var path = kind.Path(key.Namespace, child.Metadata.Name);
-                if (there.TryGetValue(child.Metadata.Name, out var live) && HashOf(live.Metadata) == hash && IsOurs(memory, path, live.Metadata.ResourceVersion))
-                    continue;
-                child.Metadata.Annotations = new Dictionary<string, string> { [ClusterNames.HashAnnotation] = hash };
                 Guard();
-                var written = await api.ApplyAsync<JsonElement>(path, JsonDocument.Parse(KubernetesJson.Serialize(child)).RootElement, cancel);
-                memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
+                await api.DeleteAsync(kind.Path(key.Namespace, meta.Name), cancel);
             }
-            await DeleteOthersAsync(kind, key, mixture, there.Values.Select(c => c.Metadata), [.. wanted[kind.Kind].Select(c => c.Metadata.Name)], cancel);
         }
     }
 
-    /// <summary>Creates a Deployment or gives it a new template. Its number of replicas is left as it is.</summary>
-    public async Task DeploymentAsync(ObjectKey key, V1Deployment wanted, MixtureMemory memory, CancellationToken cancel)
+    /// <summary>Creates a Deployment or gives it a new template.</summary>
+    /// <param name="replicas">For a new one; an old one keeps its own.</param>
+    public async Task DeploymentAsync(
+        ObjectKey key, MixtureInCluster mixture, string name, int replicas, MixtureMemory memory, CancellationToken cancel)
     {
-        var name = wanted.Metadata.Name;
-        var path = ChildKind.Deployment.Path(key.Namespace, name);
+        var child = Wanted(mixture, memory).First(c => c.Kind == ChildKind.Deployment && c.Name == name);
+        var path = child.Kind.Path(key.Namespace, name);
         var live = watches.Deployments.Of(key).GetValueOrDefault(name);
-        var built = Deployments.Hash(JsonDocument.Parse(KubernetesJson.Serialize(wanted.Spec.Template)).RootElement);
-        if (live is not null && HashOf(live.Metadata) == HashOf(wanted.Metadata))
+        if (live is not null && HashOf(live.Metadata) == child.Hash)
         {
             var generation = (live.Metadata.Generation ?? 0).ToString(CultureInfo.InvariantCulture);
             // Somebody changed it. Put right only if this operator would have made it as it was: see Deployments.
-            if (IsOurs(memory, path, generation) || live.Metadata.Annotations.TryGetValue(BuiltAnnotation, out var before) && before != built) return;
+            if (IsOurs(memory, path, generation)
+                || live.Metadata.Annotations.TryGetValue(ClusterNames.BuiltAnnotation, out var before) && before != child.Built) return;
         }
         else if (live is null && memory.Unseen.Contains(name))
         {
             return; // Made a moment ago; the watch has not shown it yet.
         }
-        if (live is null) memory.Unseen.Add(name);
-        else wanted.Spec.Replicas = ReplicasOf(live, memory);
-        wanted.Metadata.Annotations[BuiltAnnotation] = built;
+        var deployment = (V1Deployment)Children.Build(child, mixture, options, watches.Kinds);
+        deployment.Spec.Replicas = ReplicasOf(live, memory) ?? replicas;
         Guard();
-        Remember(memory, path, await api.ApplyAsync(path, wanted, cancel));
+        Remember(memory, path, await api.ApplyAsync(path, deployment, cancel));
+        if (live is null) memory.Unseen.Add(name);
     }
 
     public async Task ReplicasAsync(ObjectKey key, string name, int replicas, MixtureMemory memory, CancellationToken cancel)
@@ -95,11 +99,6 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         await api.DeleteAsync($"{ClusterNames.Pods(key.Namespace)}/{pod}", cancel);
     }
 
-    /// <summary>Deployments of pools that the document no longer has.</summary>
-    public Task DeleteOtherDeploymentsAsync(ObjectKey key, MixtureInCluster mixture, CancellationToken cancel) => DeleteOthersAsync(
-        ChildKind.Deployment, key, mixture, watches.Deployments.Of(key).Values.Select(d => d.Metadata),
-        [.. mixture.Spec.Pools.Select(mixture.PoolName), mixture.GatewayName], cancel);
-
     public async Task StatusAsync(ObjectKey key, MixtureStatus status, CancellationToken cancel)
     {
         Guard();
@@ -112,15 +111,11 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         }), cancel);
     }
 
-    private async Task DeleteOthersAsync(
-        ChildKind kind, ObjectKey key, MixtureInCluster mixture, IEnumerable<V1ObjectMeta> there, HashSet<string> wanted, CancellationToken cancel)
+    private IReadOnlyList<WantedChild> Wanted(MixtureInCluster mixture, MixtureMemory memory)
     {
-        foreach (var meta in there.Where(m => !wanted.Contains(m.Name) && m.DeletionTimestamp is null
-            && m.OwnerReferences?.Any(o => o.Uid == mixture.Uid) == true).ToList())
-        {
-            Guard();
-            await api.DeleteAsync(kind.Path(key.Namespace, meta.Name), cancel);
-        }
+        if (memory.Wanted is not var (of, children) || !ReferenceEquals(of, mixture))
+            memory.Wanted = (mixture, children = Children.Wanted(mixture, options, watches.Kinds));
+        return children;
     }
 
     /// <summary>Only the lease's holder writes (complaint 2).</summary>

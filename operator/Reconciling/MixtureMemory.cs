@@ -15,6 +15,9 @@ internal sealed class MixtureMemory
 {
     private (long Generation, string Roll, Verdict Verdict)? _read;
 
+    /// <summary>The children of the document in force.</summary>
+    public (MixtureInCluster Of, IReadOnlyList<WantedChild> Children)? Wanted { get; set; }
+
     public PlanState? Plan { get; set; }
     public Allocation? Allocation { get; set; }
     public LoadHistory History { get; set; } = new();

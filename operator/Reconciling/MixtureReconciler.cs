@@ -49,9 +49,8 @@ internal sealed class MixtureReconciler(
                 await PlanAsync(key, mixture, memory, pools, cancel);
 
             // 3. Build and apply, what has changed.
-            await writer.AccessAsync(key, mixture, memory, cancel);
-            await writer.DeploymentAsync(key, Deployments.Gateway(mixture, options), memory, cancel);
-            await writer.DeleteOtherDeploymentsAsync(key, mixture, cancel);
+            await writer.ChildrenAsync(key, mixture, memory, cancel);
+            await writer.DeploymentAsync(key, mixture, mixture.GatewayName, 1, memory, cancel);
 
             // 4. One step towards the plan.
             await ScaleAsync(key, mixture, memory, cancel);
@@ -140,7 +139,7 @@ internal sealed class MixtureReconciler(
             var (pool, replicas) = (pools[i], step.Replicas[i]);
             if (pool.Replicas is { } now && now != replicas)
                 await writer.ReplicasAsync(key, mixture.PoolName(pool.Pool), replicas, memory, cancel);
-            await writer.DeploymentAsync(key, Deployments.Workers(mixture, pool.Pool, replicas, options), memory, cancel);
+            await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
         }
         foreach (var pod in step.Delete)
             await writer.DeletePodAsync(key, pod, cancel);

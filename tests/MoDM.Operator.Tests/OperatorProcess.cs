@@ -14,14 +14,15 @@ public sealed class FakeCluster : IAsyncDisposable
     public FakePrometheus Prometheus { get; private init; } = null!;
     public FakeNode Node { get; private init; } = null!;
 
-    public static async Task<FakeCluster> StartAsync()
+    /// <param name="scrape">Seconds between two scrapes.</param>
+    public static async Task<FakeCluster> StartAsync(double scrape = 1)
     {
         var api = await FakeApiServer.StartAsync();
         api.Put($"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CrdManifest.Name}", CrdManifest.Build(cel: true).ToJsonString());
         return new FakeCluster
         {
             Api = api,
-            Prometheus = await FakePrometheus.StartAsync(TimeSpan.FromSeconds(1), "big", "little"),
+            Prometheus = await FakePrometheus.StartAsync(TimeSpan.FromSeconds(scrape), "big", "little"),
             Node = new FakeNode(api),
         };
     }

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using System.Globalization;
+using MoDM.Fakes;
+
+namespace MoDM.Operator.Tests.Reconciling;
+
+/// <summary>One operator, 500 mixtures, each planned every 5 s from its own load.</summary>
+public class ManyMixturesTests
+{
+    private const int Mixtures = 500;
+
+    [Fact]
+    public async Task Five_hundred_mixtures_need_little_memory_and_little_time_and_a_change_is_acted_on_at_once()
+    {
+        await using var cluster = await FakeCluster.StartAsync(scrape: 5);
+        for (var i = 0; i < Mixtures; i++)
+        {
+            cluster.Prometheus.SetLoad("art", Name(i), new FakeLoad(Misses: 0.05, Hits: 0.1));
+            cluster.Apply(s => s["slo"]!["latency"] = "30s", Name(i));
+        }
+        var process = (await cluster.OperatorAsync()).Process;
+        await cluster.UntilAsync(() => Enumerable.Range(0, Mixtures).All(i => cluster.Is("MetricsAvailable", "True", Name(i)) && cluster.Is("WorkersReady", "True", Name(i))), "all ready", 240);
+        // Until the sizes have settled and start-up's memory has been given back.
+        await Task.Delay(TimeSpan.FromSeconds(75), TestContext.Current.CancellationToken);
+
+        var (used, since) = (Used(process), Stopwatch.GetTimestamp());
+        await Task.Delay(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        var share = (Used(process) - used) / Stopwatch.GetElapsedTime(since);
+        process.Refresh();
+        var memory = process.WorkingSet64 / 1e6;
+
+        var delays = new List<double>();
+        for (var i = 0; i < 5; i++)
+        {
+            var changed = Stopwatch.GetTimestamp();
+            cluster.Apply(s => (s["slo"]!["latency"], s["large"]!["model"]!["path"]) = ("30s", "/models/other"), Name(100 * i));
+            await cluster.UntilAsync(() => Path(cluster, Name(100 * i)) == "/models/other", "acted on", 10);
+            delays.Add(Stopwatch.GetElapsedTime(changed).TotalSeconds);
+        }
+        TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{share:0.0%} of a core, {memory:0} MB, acted on after {string.Join(", ", delays.Select(d => $"{d:0.00} s"))}"));
+        Assert.True(share < 0.05, $"{share:0.0%} of a core");
+        Assert.True(memory < 100, $"{memory:0} MB");
+        Assert.True(delays.Order().ElementAt(2) < 1, $"acted on after {delays.Order().ElementAt(2):0.00} s");
+    }
+
+    private static string Name(int i) => $"m{i}";
+
+    private static string? Path(FakeCluster cluster, string name) =>
+        (string?)cluster.Api.Get($"/apis/apps/v1/namespaces/art/deployments/{name}-big")?["spec"]?["template"]!["spec"]!["containers"]![0]!["args"]![1];
+
+    private static TimeSpan Used(Process process)
+    {
+        process.Refresh();
+        return process.TotalProcessorTime;
+    }
+}
