@@ -230,6 +230,7 @@ public sealed class LeaseLoopTests : IAsyncLifetime
         var first = replica.Loop.HeldAsync(cancel);
         Assert.True(replica.Loop.Term.IsCancellationRequested || replica.Loop.IsHeld);
         await Advance(10, until: () => first.IsCompleted);
+        Assert.True(first.IsCompleted);
 
         var down = _server.Inject(new FakeFault { ResetBefore = true });
         await Advance(20, until: () => !replica.Loop.IsHeld);
@@ -238,6 +239,7 @@ public sealed class LeaseLoopTests : IAsyncLifetime
         Assert.False(second.IsCompleted);
         down.Times = 0;
         await Advance(10, until: () => second.IsCompleted);
+        Assert.True(second.IsCompleted);
 
         Assert.False((await second).IsCancellationRequested);
     }
@@ -248,17 +250,19 @@ public sealed class LeaseLoopTests : IAsyncLifetime
         var leader = await LeaderOfThree();
         for (var round = 0; round < 6; round++)
         {
+            var held = new TaskCompletionSource();
             var cut = _server.Inject(new FakeFault
             {
                 Client = leader.Name,
                 ResetBefore = round % 3 == 0,
-                Hold = round % 3 == 1 ? Never : null,
+                Hold = round % 3 == 1 ? held.Task : null,
                 Status = round % 3 == 2 ? 503 : null,
             });
             var old = leader;
             await Advance(25, until: () => _replicas.Any(r => r != old && r.Loop.IsHeld), hanging: round % 3 == 1 ? 1 : 0);
             leader = _replicas.Single(r => r.Loop.IsHeld);
             cut.Times = 0;
+            held.SetResult(); // What the old leader had sent arrives now.
             await Advance(3, until: () => false);
         }
 
