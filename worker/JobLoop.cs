@@ -35,12 +35,20 @@ internal sealed class JobLoop : IDisposable
     private readonly SemaphoreSlim _arrived = new(0);
     private readonly LinkedList<Job> _waiting = new();
     private readonly WorkerMetrics _metrics;
-    private volatile bool _stopping;
+    private volatile bool _stopping, _draining;
     private int _admitted;
 
     public JobLoop(int capacity, WorkerMetrics metrics) => (Capacity, _metrics) = (capacity, metrics);
 
     public int Capacity { get; }
+
+    /// <summary>Nothing new is admitted; the process is about to end.</summary>
+    public bool IsDraining => _draining;
+
+    public bool IsIdle
+    {
+        get { lock (_gate) return _admitted == 0; }
+    }
 
     public void Start(DiffusionPipeline pipeline)
     {
@@ -55,7 +63,7 @@ internal sealed class JobLoop : IDisposable
         lock (_gate)
         {
             DropCancelled();
-            if (_stopping || (_admitted > 0 && _admitted + jobs.Length > Capacity))
+            if (_stopping || _draining || (_admitted > 0 && _admitted + jobs.Length > Capacity))
                 return null;
             _admitted += jobs.Length;
             _metrics.InFlight(_admitted);
@@ -65,6 +73,8 @@ internal sealed class JobLoop : IDisposable
         _arrived.Release();
         return jobs;
     }
+
+    public void Drain() => _draining = true;
 
     public void Dispose()
     {

@@ -30,7 +30,7 @@ internal sealed class ModelLoading(
             var now = _state;
             return new WorkerStatus
             {
-                Phase = now.Phase,
+                Phase = loop.IsDraining ? "draining" : now.Phase,
                 Model = options.Name,
                 Capacity = options.MaxBatch,
                 Sizes = now.Pipeline?.Sizes,

@@ -39,12 +39,13 @@ builder.Services.AddSingleton(options)
     .AddSingleton(TimeProvider.System)
     .AddSingleton(new WorkerMetrics(registry, options.Name))
     .AddSingleton(s => new JobLoop(options.MaxBatch, s.GetRequiredService<WorkerMetrics>()))
+    .AddSingleton<IHostLifetime, DrainingLifetime>()
     .AddSingleton<ModelLoading>()
     .AddHostedService(s => s.GetRequiredService<ModelLoading>());
 
 // 3. Pipeline: errors in OpenAI's shape around everything, then the routes.
 var app = builder.Build();
-app.UseApiErrors("this worker has POST /v1/images/generations, POST /v1/images/edits, GET /livez, /readyz and /metrics");
+app.UseApiErrors("this worker has POST /v1/images/generations, POST /v1/images/edits, POST /drain, GET /livez, /readyz and /metrics");
 app.MapProbes();
 app.MapMetrics("/metrics", registry);
 app.MapImages();

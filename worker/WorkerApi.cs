@@ -17,8 +17,17 @@ internal static class WorkerApi
     public static void MapProbes(this WebApplication app)
     {
         app.MapGet("/livez", () => Results.Text("ok"));
-        app.MapGet("/readyz", (ModelLoading loading) => Results.Json(
-            loading.Status, ApiJson.Default.WorkerStatus, statusCode: loading.Pipeline is null ? 503 : 200));
+        app.MapGet("/readyz", (ModelLoading loading) =>
+        {
+            var status = loading.Status;
+            return Results.Json(status, ApiJson.Default.WorkerStatus, statusCode: status.Phase == "ready" ? 200 : 503);
+        });
+        // Nothing new from now on: the gateway asks for it when this worker is to be removed and has drawn what it had.
+        app.MapPost("/drain", (JobLoop jobs, ModelLoading loading) =>
+        {
+            jobs.Drain();
+            return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
+        });
     }
 
     public static void MapImages(this WebApplication app)
