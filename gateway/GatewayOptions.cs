@@ -1,3 +1,6 @@
+using k8s.Exceptions;
+using MoDM.Cluster;
+using MoDM.Gateway.Fleet;
 using MoDM.Mixture;
 
 namespace MoDM.Gateway;
@@ -19,17 +22,23 @@ internal sealed record GatewayOptions
     public required IReadOnlyList<(string Model, Uri Address)> Workers { get; init; }
     public required bool ExitWithStdin { get; init; }
 
+    /// <summary>Null on a single machine.</summary>
+    public ClusterPlace? Cluster { get; init; }
+
     private static readonly HashSet<string> Names =
-        ["--mixture", "--urls", "--cache", "--worker", "--worker-threads", "--queue-limit"];
+        ["--mixture", "--resource", "--kubeconfig", "--urls", "--cache", "--worker", "--worker-threads", "--queue-limit"];
+    private static readonly string[] NotWithResource = ["--mixture", "--worker"];
     private static readonly HashSet<string> Flags = ["--exit-with-stdin"];
 
-    public static (GatewayOptions? Options, IReadOnlyList<string> Problems) Read(string[] args, string demoMixture, int cores)
+    public static async Task<(GatewayOptions? Options, IReadOnlyList<string> Problems)> ReadAsync(string[] args, string demoMixture, int cores)
     {
         var line = new CommandLine(args, Names, Flags);
         var file = line.Text("--mixture") ?? demoMixture;
-        var (mixture, problems) = MixtureFile.Read(file);
+        var place = PlaceOf(line);
+        var (mixture, problems) = place is not null ? await MixtureResource.ReadAsync(place)
+            : line.Problems.Count > 0 && line.Text("--resource") is not null ? (null, []) : MixtureFile.Read(file);
         foreach (var problem in problems)
-            line.Report($"{file}: {problem}");
+            line.Report($"{(place is null ? file : $"ModelMixture {place.Name}")}: {problem}");
 
         var workers = line.Texts("--worker").Select(text => ReadWorker(text, mixture, line)).OfType<(string, Uri)>().ToList();
         var threads = line.Whole("--worker-threads", 1, 256, Math.Max(1, cores / Math.Max(1, mixture?.Spec.GpuBudget ?? 1)));
@@ -44,7 +53,30 @@ internal sealed record GatewayOptions
             QueueLimit = queueLimit,
             Workers = workers,
             ExitWithStdin = line.Flag("--exit-with-stdin"),
+            Cluster = place,
         }, []);
+    }
+
+    /// <summary>Null without --resource, or when that cannot be.</summary>
+    private static ClusterPlace? PlaceOf(CommandLine line)
+    {
+        if (line.Text("--resource") is not { } name)
+        {
+            if (line.Text("--kubeconfig") is not null) line.Report("--kubeconfig is for --resource NAME, which is missing.");
+            return null;
+        }
+        foreach (var other in NotWithResource.Where(o => line.Texts(o).Count > 0))
+            line.Report($"{other} does not go with --resource: document and workers are the cluster's.");
+        if (line.Problems.Count > 0) return null;
+        try
+        {
+            return new ClusterPlace(ApiServer.Connect(line.Text("--kubeconfig")), name);
+        }
+        catch (Exception e) when (e is KubeConfigException or IOException)
+        {
+            line.Report($"--resource is {name}, but there is no API server to read it from: {e.Message} Name a kubeconfig with --kubeconfig.");
+            return null;
+        }
     }
 
     private static (string, Uri)? ReadWorker(string text, ModelMixture? mixture, CommandLine line)

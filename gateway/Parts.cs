@@ -58,23 +58,35 @@ internal static class Parts
 
     public static void AddScheduling(this IServiceCollection services, GatewayOptions options)
     {
+        // What is fixed for this process, its pools, is read off the document that it began with; the rest as it is by then.
+        services.AddSingleton(new CurrentMixture(options.Mixture)).AddTransient(s => s.GetRequiredService<CurrentMixture>().Now);
         services.AddSingleton(options.Mixture.Spec).AddSingleton<LoadMeter>();
         services.AddSingleton(s => new RequestQueue(
             options.QueueLimit, options.Mixture.Spec.Slo, s.GetRequiredService<LoadMeter>(), s.GetRequiredService<TimeProvider>()));
     }
 
-    public static void AddFleet(this IServiceCollection services)
+    public static void AddFleet(this IServiceCollection services, GatewayOptions options)
     {
-        services.AddSingleton<WorkerRegistry>().AddSingleton<LivePlan>();
-        services.AddHostedService<LocalFleet>();
+        services.AddSingleton<WorkerRegistry>().AddSingleton<LivePlan>().AddSingleton<Readiness>();
+        if (options.Cluster is null)
+        {
+            services.AddHostedService<LocalFleet>();
+            return;
+        }
+        services.AddSingleton<PodFleet>().AddHostedService(s => s.GetRequiredService<PodFleet>());
+        services.AddHostedService<MixtureResource>();
+        // A pod leaves its Service first, then answers what it has accepted, and only then ends.
+        services.AddSingleton<IHostLifetime>(s => new DrainingLifetime(
+            s.GetRequiredService<IHostApplicationLifetime>(), TimeProvider.System, TimeSpan.FromSeconds(3), s.GetRequiredService<Readiness>().Stop, () => true));
+        services.Configure<HostOptions>(h => h.ShutdownTimeout = options.Mixture.Spec.Slo.Latency + TimeSpan.FromSeconds(20));
     }
 
-    public static void AddForwarding(this IServiceCollection services, GatewayOptions options)
+    public static void AddForwarding(this IServiceCollection services)
     {
         services.AddHttpForwarder();
         services.AddSingleton(_ => WorkerForwarder.Connections());
         services.AddSingleton(s => new WorkerForwarder(
-            s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>(), ImageFlow.SilenceFor(options.Mixture)));
+            s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>()));
     }
 
     /// <summary>The page; browsers may neither guess types nor frame it.</summary>
@@ -94,7 +106,7 @@ internal static class Parts
     /// <returns>The exit code: 2 for a configuration that cannot work, with the reason on stderr.</returns>
     public static async Task<int> ServeAsync(this WebApplication app, GatewayOptions options)
     {
-        if (options.Workers.Count == 0 && LocalFleet.WorkerAssembly(AppContext.BaseDirectory) is null)
+        if (options.Workers.Count == 0 && options.Cluster is null && LocalFleet.WorkerAssembly(AppContext.BaseDirectory) is null)
             return await RefuseAsync($"There is no worker program beside {AppContext.BaseDirectory}; build it, or name running workers with --worker.");
         try
         {

@@ -9,7 +9,7 @@ using MoDM.Http;
 // 1. What to serve: the mixture's document and a few options. All mistakes at once, exit code 2.
 var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
     .First(a => a.Key == "DemoMixture").Value!;
-var (options, problems) = GatewayOptions.Read(args, demo, Environment.ProcessorCount);
+var (options, problems) = await GatewayOptions.ReadAsync(args, demo, Environment.ProcessorCount);
 if (options is null)
 {
     foreach (var problem in problems)
@@ -20,11 +20,11 @@ if (options is null)
 // 2. The parts. Everything is one sealed class, built once.
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddGatewayDefaults(options);
-builder.Services.AddSingleton(options).AddSingleton(options.Mixture).AddSingleton(TimeProvider.System);
+builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System);
 builder.Services.AddImageCache(options);
 builder.Services.AddScheduling(options);
-builder.Services.AddFleet();
-builder.Services.AddForwarding(options);
+builder.Services.AddFleet(options);
+builder.Services.AddForwarding();
 builder.Services.AddSingleton<ImageFlow>();
 
 // 3. The routes. Errors first, so that all of them leave in OpenAI's shape.

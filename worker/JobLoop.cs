@@ -74,7 +74,7 @@ internal sealed class JobLoop : IDisposable
         return jobs;
     }
 
-    public void Drain() => _draining = true;
+    public void Drain(bool on = true) => _draining = on;
 
     public void Dispose()
     {

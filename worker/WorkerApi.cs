@@ -28,6 +28,12 @@ internal static class WorkerApi
             jobs.Drain();
             return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
         });
+        // It was thought better of.
+        app.MapDelete("/drain", (JobLoop jobs, ModelLoading loading) =>
+        {
+            jobs.Drain(false);
+            return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
+        });
     }
 
     public static void MapImages(this WebApplication app)

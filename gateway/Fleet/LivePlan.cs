@@ -45,6 +45,18 @@ internal sealed partial class LivePlan(RequestQueue queue, LoadMeter meter, Time
     public static DegradeStep InForce(DegradeStep planned, MixtureSpec spec) =>
         spec.Small.Count == 0 ? DegradeStep.None : planned < spec.Slo.Degrade ? planned : spec.Slo.Degrade;
 
+    /// <summary>The document with the workers that there are, as if nothing else could be had.</summary>
+    public static MixtureSpec AsTheyAre(MixtureSpec spec, IReadOnlyList<int> there)
+    {
+        WorkerPool Pool(WorkerPool pool, int n) => pool with { MinReplicas = n, MaxReplicas = n };
+        return spec with
+        {
+            Large = Pool(spec.Large, there[0]),
+            Small = [.. spec.Small.Select((p, i) => Pool(p, there[i + 1]))],
+            GpuBudget = spec.Pools.Select((p, i) => p.GpusPerReplica * there[i]).Sum(),
+        };
+    }
+
     /// <summary>As headers, bodies and logs have it.</summary>
     public static string NameOf(DegradeStep step) => step switch
     {

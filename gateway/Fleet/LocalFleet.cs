@@ -49,7 +49,7 @@ internal sealed class LocalFleet(
     {
         if (!IsFixed) return plan.Next(_spec, [.. _spec.Pools.Select(Staying)]);
         var there = registry.Counts();
-        return plan.Next(AsTheyAre(_spec, there), there);
+        return plan.Next(LivePlan.AsTheyAre(_spec, there), there);
     }
 
     /// <summary>
@@ -97,18 +97,6 @@ internal sealed class LocalFleet(
             _processes.Remove(process);
             process.Dispose();
         }
-    }
-
-    /// <summary>The document with the workers that there are, as if nothing else could be had.</summary>
-    private static MixtureSpec AsTheyAre(MixtureSpec spec, IReadOnlyList<int> there)
-    {
-        WorkerPool Pool(WorkerPool pool, int n) => pool with { MinReplicas = n, MaxReplicas = n };
-        return spec with
-        {
-            Large = Pool(spec.Large, there[0]),
-            Small = [.. spec.Small.Select((p, i) => Pool(p, there[i + 1]))],
-            GpuBudget = spec.Pools.Select((p, i) => p.GpusPerReplica * there[i]).Sum(),
-        };
     }
 
     /// <summary>Beside this program when published together, in the sibling project's output when run from source.</summary>

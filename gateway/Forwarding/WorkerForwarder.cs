@@ -10,11 +10,8 @@ namespace MoDM.Gateway.Forwarding;
 /// Sends one image's job to one worker through YARP's forwarder, and reads the stream of events that comes back.
 /// The client's own request is not forwarded as it is: its n images may go to n workers, each with its own body.
 /// </summary>
-internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvoker http, TimeSpan silence)
+internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvoker http)
 {
-    // YARP's own default (100 s) would cut every longer generation short (complaint 12).
-    private readonly ForwarderRequestConfig _config = new() { ActivityTimeout = silence, Version = HttpVersion.Version11 };
-
     public static HttpMessageInvoker Connections() => new(new SocketsHttpHandler
     {
         UseProxy = false,
@@ -26,10 +23,11 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         ResponseDrainTimeout = TimeSpan.Zero,
     });
 
+    /// <param name="silence">How long nothing may come from the worker.</param>
     /// <param name="onEvent">Gets progress and previews while the worker draws.</param>
     /// <exception cref="OperationCanceledException">The client went away; the worker stops at its next step.</exception>
     public async Task<WorkerAnswer> DrawAsync(
-        Uri worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
+        Uri worker, WorkerJob job, TimeSpan silence, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
     {
         var (body, contentType) = job.ToBody();
         var context = new DefaultHttpContext { RequestAborted = cancel };
@@ -41,7 +39,9 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         context.Request.Body = new MemoryStream(body, writable: false);
 
         var exchange = new Exchange(onEvent, silence, cancel);
-        var error = await forwarder.SendAsync(context, worker.ToString(), http, _config, exchange, cancel);
+        // YARP's own default (100 s) would cut every longer generation short (complaint 12).
+        var config = new ForwarderRequestConfig { ActivityTimeout = silence, Version = HttpVersion.Version11 };
+        var error = await forwarder.SendAsync(context, worker.ToString(), http, config, exchange, cancel);
         cancel.ThrowIfCancellationRequested();
         return exchange.Answer ?? new WorkerAnswer(
             error is ForwarderError.RequestTimedOut ? WorkerOutcome.Silent : WorkerOutcome.Lost);

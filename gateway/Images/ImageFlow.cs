@@ -13,7 +13,7 @@ namespace MoDM.Gateway.Images;
 
 /// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
 internal sealed class ImageFlow(
-    ModelMixture mixture, ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter,
+    CurrentMixture current, ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter,
     WorkerRegistry workers, WorkerForwarder forwarder, TimeProvider time)
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
@@ -27,10 +27,10 @@ internal sealed class ImageFlow(
     public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(
         ImageRequest request, byte[]? edited, CancellationToken cancel)
     {
-        var arrival = queue.Now;
+        var (arrival, mixture) = (queue.Now, current.Now);
         if (!await workers.WaitForFirstAsync(mixture.Spec.Slo.Latency, cancel))
             return (null, ApiError.Unavailable("No worker has loaded its model yet. Ask /readyz, or try again later.", 5));
-        if (Deaf(request) is { } deaf)
+        if (Deaf(request, mixture) is { } deaf)
             return (null, ApiError.BadRequest("negative_prompt", deaf));
         var (size, refusal) = SizeOf(request, workers.Sizes);
         if (refusal is not null) return (null, ApiError.BadRequest("size", refusal));
@@ -59,13 +59,15 @@ internal sealed class ImageFlow(
 
         // 5. Queue, unless it would be in vain.
         double WorkOf(HitDecision d) => (steps - d.SkipSteps) / (double)mixture.Spec.Steps;
-        var (tickets, refused) = queue.Enqueue(
-            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
+        var arrived = new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised));
+        GatewayMetrics.Arrived(mixture.Name, arrived);
+        var (tickets, refused) = queue.Enqueue(arrived);
         if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
         if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
         return (new ImagePlan
         {
+            Mixture = mixture,
             Request = request,
             Decision = decision,
             Match = match,
@@ -93,9 +95,9 @@ internal sealed class ImageFlow(
         for (var lost = 0; ;)
         {
             var turn = await queue.WaitAsync(ticket, cancel);
-            if (turn.Worker is not { } worker) return (null, Late(ticket));
+            if (turn.Worker is not { } worker) return (null, Late(plan, ticket));
             var waited = queue.Now - ticket.Queued;
-            var answer = await DrawOnAsync(worker, JobFor(plan, index, worker.Model), e => onEvent(e, worker), ticket, cancel);
+            var answer = await DrawOnAsync(worker, plan, index, e => onEvent(e, worker), ticket, cancel);
             switch (answer.Outcome)
             {
                 case WorkerOutcome.Completed:
@@ -105,7 +107,7 @@ internal sealed class ImageFlow(
                     return (null, answer.Error!.Status < 500
                         ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
                 case WorkerOutcome.Silent:
-                    return (null, ApiError.Timeout($"{worker.Model} was silent for {SilenceFor(mixture).TotalSeconds:0} s."));
+                    return (null, ApiError.Timeout($"{worker.Model} was silent for {SilenceFor(plan.Mixture).TotalSeconds:0} s."));
                 case WorkerOutcome.Lost when ++lost >= Attempts:
                     return (null, ApiError.Upstream($"{lost} workers in a row went away while they drew this image."));
             }
@@ -121,7 +123,7 @@ internal sealed class ImageFlow(
 
     /// <summary>Seconds until an image of which so many steps are done; null before one of its kind has been timed.</summary>
     public double? SecondsLeft(WorkerSlot worker, int step, int steps) =>
-        meter.DrawSeconds(worker.Rank) * (steps - step) / mixture.Spec.Steps;
+        meter.DrawSeconds(worker.Rank) * (steps - step) / current.Now.Spec.Steps;
 
     /// <summary>Gives back the places of images that nobody will ask for.</summary>
     public void Abandon(ImagePlan plan)
@@ -131,14 +133,14 @@ internal sealed class ImageFlow(
     }
 
     private async Task<WorkerAnswer> DrawOnAsync(
-        WorkerSlot worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, Ticket ticket, CancellationToken cancel)
+        WorkerSlot worker, ImagePlan plan, int index, Func<ImageEvent, ValueTask> onEvent, Ticket ticket, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         WorkerAnswer? answer = null;
         try
         {
             answer = workers.AddressOf(worker) is { } address
-                ? await forwarder.DrawAsync(address, job, onEvent, cancel) : new WorkerAnswer(WorkerOutcome.Lost);
+                ? await forwarder.DrawAsync(address, JobFor(plan, index, worker.Model), SilenceFor(plan.Mixture), onEvent, cancel) : new WorkerAnswer(WorkerOutcome.Lost);
             if (answer.Outcome == WorkerOutcome.Lost) workers.Suspect(worker);
             if (answer.Outcome is WorkerOutcome.Lost or WorkerOutcome.Busy)
                 queue.Requeue(ticket, lost: answer.Outcome == WorkerOutcome.Lost);
@@ -153,10 +155,10 @@ internal sealed class ImageFlow(
         }
     }
 
-    private WorkerJob JobFor(ImagePlan plan, int index, string model)
+    private static WorkerJob JobFor(ImagePlan plan, int index, string model)
     {
         var request = plan.Request;
-        var pool = mixture.Spec.Pools.First(p => p.Name == model);
+        var pool = plan.Mixture.Spec.Pools.First(p => p.Name == model);
         return new WorkerJob(new ImageRequest
         {
             Prompt = request.Prompt,
@@ -178,9 +180,9 @@ internal sealed class ImageFlow(
     {
         var admission = CacheAdmission.Decide(
             new AdmissionQuestion(
-                plan.Mode, worker.IsLarge, plan.Steps, mixture.Spec.Steps, OwnGuidance: plan.Request.GuidanceScale is not null,
+                plan.Mode, worker.IsLarge, plan.Steps, plan.Mixture.Spec.Steps, OwnGuidance: plan.Request.GuidanceScale is not null,
                 plan.PromptCut, plan.IsEdit, plan.Decision.Route == CacheRoute.Hit ? plan.Match!.Value.Entry.Depth + 1 : 0),
-            mixture.Spec.Cache.Admit);
+            plan.Mixture.Spec.Cache.Admit);
         var byUrl = plan.Request.ResponseFormat == "url";
         var id = admission.Admit || byUrl ? ImageFiles.IdOf(answer.Image) : null;
         if (byUrl) cache.Files.Write(id!, answer.Image);
@@ -226,12 +228,12 @@ internal sealed class ImageFlow(
         : ApiError.Busy($"This cannot be done in time: {why.Reason}. Try again in {why.RetryAfterSeconds} s.",
             why.RetryAfterSeconds, "deadline_exceeded");
 
-    private ApiError Late(Ticket ticket)
+    private ApiError Late(ImagePlan plan, Ticket ticket)
     {
         var retryAfter = queue.RetryAfterSeconds(ticket);
         return workers.AnyReady(large: true) || ticket.Route == CacheRoute.Hit && workers.AnyReady(large: false)
             ? ApiError.Busy(
-                $"No worker was free in time for {mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.",
+                $"No worker was free in time for {plan.Mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.",
                 retryAfter, "deadline_exceeded")
             : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
     }
@@ -251,7 +253,7 @@ internal sealed class ImageFlow(
     }
 
     /// <summary>Guidance of at most 1 does not look at a negative prompt, and any model of the mixture may draw (complaint 18).</summary>
-    private string? Deaf(ImageRequest request)
+    private static string? Deaf(ImageRequest request, ModelMixture mixture)
     {
         if (string.IsNullOrEmpty(request.NegativePrompt)) return null;
         var pool = mixture.Spec.Pools.FirstOrDefault(p => (request.GuidanceScale ?? p.GuidanceScale) <= 1);

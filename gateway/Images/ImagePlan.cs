@@ -12,6 +12,8 @@ namespace MoDM.Gateway.Images;
 /// <summary>A request after the decisions about it: what is drawn, from where, and its places in the queue.</summary>
 internal sealed record ImagePlan
 {
+    /// <summary>As it was when the request came.</summary>
+    public required ModelMixture Mixture { get; init; }
     public required ImageRequest Request { get; init; }
     public required HitDecision Decision { get; init; }
     public CacheMatch? Match { get; init; }

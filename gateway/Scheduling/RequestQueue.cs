@@ -15,7 +15,6 @@ internal sealed class RequestQueue : IDisposable
     private readonly RequestScheduler _scheduler;
     private readonly WaitForecast _forecast;
     private readonly LoadMeter _meter;
-    private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
     private readonly long _start;
     private readonly ITimer _timer;
@@ -29,7 +28,7 @@ internal sealed class RequestQueue : IDisposable
     public RequestQueue(int limit, SloSpec slo, LoadMeter meter, TimeProvider time)
     {
         (_scheduler, _forecast, _meter) = (new RequestScheduler(limit), new WaitForecast(slo), meter);
-        (_patience, _time, _start) = (slo.Latency, time, time.GetTimestamp());
+        (_time, _start) = (time, time.GetTimestamp());
         _timer = time.CreateTimer(_ => Change(static _ => { }), null, Tick, Tick);
     }
 
@@ -47,6 +46,9 @@ internal sealed class RequestQueue : IDisposable
         (_degrade, _missWorkers) = (degrade, missWorkers);
         s.SmallDrawsMisses = degrade >= DegradeStep.SmallForMisses;
     });
+
+    /// <summary>What counts as in time, from now on.</summary>
+    public void Follow(SloSpec slo) => Change(_ => _forecast.Slo = slo);
 
     /// <summary>Lets a request's images in, or says why not and when to come back.</summary>
     public (IReadOnlyList<Ticket>? Tickets, Refusal? Refusal) Enqueue(Arrival arrival)
@@ -91,7 +93,7 @@ internal sealed class RequestQueue : IDisposable
     public void Requeue(Ticket ticket, bool lost) => Change(s =>
     {
         ticket.Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (lost) ticket.Renew(Now + _patience);
+        if (lost) ticket.Renew(Now + _forecast.Slo.Latency);
         _drawing.Remove(ticket);
         s.Requeue(ticket);
     });

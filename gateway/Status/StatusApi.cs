@@ -13,14 +13,15 @@ internal static class StatusApi
     public static void MapStatus(this WebApplication app)
     {
         app.MapGet("/livez", () => Results.Text("alive")).WithTags("Health").WithSummary("200 from process start");
-        app.MapGet("/readyz", (WorkerRegistry workers) => workers.AnyReady(large: true)
-                ? Results.Text("ready") : Results.Text("no large worker is ready", statusCode: 503))
-            .WithTags("Health").WithSummary("200 once misses can be drawn");
+        app.MapGet("/readyz", (Readiness readiness) => readiness.Why() is { } why ? Results.Text(why, statusCode: 503) : Results.Text("ready"))
+            .WithTags("Health").WithSummary("200 once misses can be drawn; in a cluster once requests can wait for that");
         app.MapGet("/v1/status", Read).WithTags("Health").WithSummary("Queue, workers, hit rate and cache").Produces<GatewayStatus>();
         app.MapMetrics();
 
-        var queue = app.Services.GetRequiredService<RequestQueue>();
-        Metrics.DefaultRegistry.AddBeforeCollectCallback(() => Observe(queue.Snapshot()));
+        var (current, queue, meter) = (app.Services.GetRequiredService<CurrentMixture>(),
+            app.Services.GetRequiredService<RequestQueue>(), app.Services.GetRequiredService<LoadMeter>());
+        GatewayMetrics.Begin(current.Now);
+        Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(current.Now, queue.Snapshot(), meter.DrawSeconds));
     }
 
     private static IResult Read(ModelMixture mixture, RequestQueue queue, WorkerRegistry workers, LivePlan plan, ImageCache cache)
@@ -40,14 +41,6 @@ internal static class StatusApi
         plan.Allocation.Pools.ToDictionary(p => p.Pool.Name, p => p.Replicas), plan.Allocation.Reason, LivePlan.NameOf(plan.Degrade),
         LivePlan.NameOf(plan.Allocation.Degrade), plan.Allocation.PredictedLatency?.TotalMilliseconds, slo.Percentile,
         plan.Allocation.Capacity, plan.Since);
-
-    private static void Observe(QueueSnapshot now)
-    {
-        GatewayMetrics.QueueLength.WithLabels("miss").Set(now.Misses);
-        GatewayMetrics.QueueLength.WithLabels("hit").Set(now.Hits);
-        GatewayMetrics.InFlight.WithLabels("large").Set(now.Workers.Where(w => w.IsLarge).Sum(w => w.InFlight));
-        GatewayMetrics.InFlight.WithLabels("small").Set(now.Workers.Where(w => !w.IsLarge).Sum(w => w.InFlight));
-    }
 
     private static long Answered(string mixture, string route) =>
         GatewayMetrics.RequestSeconds.WithLabels(mixture, route).Count;

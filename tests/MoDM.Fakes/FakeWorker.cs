@@ -29,9 +29,11 @@ public sealed class FakeWorker : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(k => k.Limits.MaxRequestBodySize = 64 << 20);
         _app = builder.Build();
-        _app.MapGet("/readyz", () => Ready
+        _app.MapGet("/readyz", () => Ready && !Draining
             ? Results.Json(Status("ready"), ApiJson.Default.WorkerStatus)
-            : Results.Json(Status("loading"), ApiJson.Default.WorkerStatus, statusCode: 503));
+            : Results.Json(Status(Draining ? "draining" : "loading"), ApiJson.Default.WorkerStatus, statusCode: 503));
+        _app.MapPost("/drain", () => Drain(true));
+        _app.MapDelete("/drain", () => Drain(false));
         _app.MapPost("/v1/images/generations", async context =>
             await AnswerAsync(context, (await JsonSerializer.DeserializeAsync(context.Request.Body, ApiJson.Default.ImageRequest))!, null));
         _app.MapPost("/v1/images/edits", async context =>
@@ -51,6 +53,9 @@ public sealed class FakeWorker : IAsyncDisposable
 
     public SizeRule Sizes { get; set; } = new(128, 128, 0);
     public bool Ready { get; set; } = true;
+
+    /// <summary>It was told that nothing new comes.</summary>
+    public bool Draining { get; set; }
     public TimeSpan StepTime { get; set; } = TimeSpan.Zero;
 
     /// <summary>Before the response's headers.</summary>
@@ -85,13 +90,19 @@ public sealed class FakeWorker : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    private string Drain(bool on)
+    {
+        Draining = on;
+        return on ? "draining" : "serving";
+    }
+
     private WorkerStatus Status(string phase) =>
         new() { Phase = phase, Model = Model, Capacity = Capacity, Sizes = Sizes, LoadSeconds = 0.1 };
 
     private async Task AnswerAsync(HttpContext context, ImageRequest request, byte[]? source)
     {
         var job = new FakeJob(request, source);
-        if (Interlocked.Increment(ref _inFlight) > Capacity || BusyAnswers-- > 0)
+        if (Interlocked.Increment(ref _inFlight) > Capacity || Draining || BusyAnswers-- > 0)
         {
             Interlocked.Decrement(ref _inFlight);
             context.Response.Headers["x-modm-busy"] = "true";

@@ -29,6 +29,18 @@ public sealed class GatewayProcess : IAsyncDisposable
         return gateway;
     }
 
+    /// <summary>A gateway in a cluster: its document and its workers are the API server's.</summary>
+    public static async Task<GatewayProcess> InClusterAsync(FakeApiServer api, params string[] arguments)
+    {
+        var gateway = new GatewayProcess(["--resource", "postcards", "--kubeconfig", api.Kubeconfig("art"), .. arguments]);
+        var cancel = TestContext.Current.CancellationToken;
+        gateway.Http = new HttpClient { BaseAddress = await gateway._server.AddressAsync(cancel), Timeout = TimeSpan.FromSeconds(60) };
+        return gateway;
+    }
+
+    public int ProcessId => _server.Id;
+    public Task<int> Exited => _server.Exited;
+
     private string[] Cache(string[] arguments) => arguments.Contains("--cache") ? [] : ["--cache", _cache];
 
     public Task<HttpResponseMessage> GenerateAsync(object body) =>

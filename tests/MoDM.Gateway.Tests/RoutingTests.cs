@@ -207,7 +207,14 @@ public sealed class RoutingTests : IAsyncLifetime
         var metrics = await _gateway.Http.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
         Assert.Contains("""modm_requests_total{mixture="postcards",route="miss",model="postcards-large",code="200"} 1""", metrics, StringComparison.Ordinal);
         Assert.Contains("""modm_requests_total{mixture="postcards",route="none",model="none",code="400"} 1""", metrics, StringComparison.Ordinal);
-        Assert.Contains("""modm_queue_length{queue="miss"} 0""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""modm_queue_length{mixture="postcards",queue="miss"} 0""", metrics, StringComparison.Ordinal);
+        // What the operator plans by, also what has not happened yet.
+        Assert.Contains("""modm_arrived_images_total{mixture="postcards",route="miss"} 1""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""modm_arrived_images_total{mixture="postcards",route="hit"} 0""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""modm_arrived_work_total{mixture="postcards",route="hit_raised"} 0""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""modm_draw_seconds{mixture="postcards",model="postcards-small"} NaN""", metrics, StringComparison.Ordinal);
+        Assert.Contains("""modm_queue_work{mixture="postcards",queue="miss"} 0""", metrics, StringComparison.Ordinal);
+        Assert.DoesNotContain("""modm_draw_seconds{mixture="postcards",model="postcards-large"} NaN""", metrics, StringComparison.Ordinal);
         await _gateway.StatusAsync(s => (int)s["requests"]!["misses"]! == 1);
     }
 

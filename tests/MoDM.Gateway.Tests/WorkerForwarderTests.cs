@@ -52,7 +52,7 @@ public sealed class WorkerForwarderTests : IDisposable
         await using var worker = await FakeWorker.StartAsync("m");
         var request = new ImageRequest { Prompt = "a red kite, \"quoted\"\r\n--", Seed = 3, NumInferenceSteps = 50, SkipSteps = 15, GuidanceScale = 2.5, Stream = true, N = 1 };
 
-        var answer = await Forwarder(10).DrawAsync(worker.Address, new WorkerJob(request, [.. Enumerable.Range(0, 256).Select(i => (byte)i)]), _ => default, TestContext.Current.CancellationToken);
+        var answer = await Forwarder().DrawAsync(worker.Address, new WorkerJob(request, [.. Enumerable.Range(0, 256).Select(i => (byte)i)]), TimeSpan.FromSeconds(10), _ => default, TestContext.Current.CancellationToken);
 
         Assert.Equal(WorkerOutcome.Completed, answer.Outcome);
         Assert.Equal(request, worker.Jobs.Single().Request);
@@ -67,8 +67,8 @@ public sealed class WorkerForwarderTests : IDisposable
         worker.StepTime = TimeSpan.FromMilliseconds(100);
         using var leave = new CancellationTokenSource();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Forwarder(10).DrawAsync(worker.Address,
-            new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true, NumInferenceSteps = 100 }, null),
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Forwarder().DrawAsync(worker.Address,
+            new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true, NumInferenceSteps = 100 }, null), TimeSpan.FromSeconds(10),
             async _ => await leave.CancelAsync(), leave.Token));
 
         var job = worker.Jobs.Single();
@@ -76,9 +76,8 @@ public sealed class WorkerForwarderTests : IDisposable
         Assert.InRange(job.StepsDone, 1, 10);
     }
 
-    private WorkerForwarder Forwarder(double patience) =>
-        new(_services.GetRequiredService<IHttpForwarder>(), _http, TimeSpan.FromSeconds(patience));
+    private WorkerForwarder Forwarder() => new(_services.GetRequiredService<IHttpForwarder>(), _http);
 
-    private Task<WorkerAnswer> DrawAsync(FakeWorker worker, double patience) => Forwarder(patience).DrawAsync(worker.Address,
-        new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true }, null), _ => default, TestContext.Current.CancellationToken);
+    private Task<WorkerAnswer> DrawAsync(FakeWorker worker, double patience) => Forwarder().DrawAsync(worker.Address,
+        new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true }, null), TimeSpan.FromSeconds(patience), _ => default, TestContext.Current.CancellationToken);
 }

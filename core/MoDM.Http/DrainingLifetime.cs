@@ -1,15 +1,18 @@
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Hosting;
 
-namespace MoDM.Worker;
+namespace MoDM.Http;
 
 /// <summary>
-/// SIGTERM and Ctrl+C end the process when it has drawn what it has (complaints 6 and 7): until then it listens and says that
-/// it is busy, so that whoever has not heard of it goes elsewhere. A second signal ends it at once.
+/// SIGTERM and Ctrl+C end a process in two steps (complaints 6 and 7): it says that it takes nothing new and still listens, so
+/// that whoever has not heard of it is told, and it ends when it has nothing left to do. A second signal ends it at once.
 /// </summary>
-internal sealed class DrainingLifetime(JobLoop jobs, IHostApplicationLifetime host, TimeProvider time) : IHostLifetime, IDisposable
+/// <param name="notice">Until others have seen that it is about to end.</param>
+/// <param name="begin">From now on it is not ready.</param>
+/// <param name="isIdle">Asked again and again after the notice.</param>
+public sealed class DrainingLifetime(
+    IHostApplicationLifetime host, TimeProvider time, TimeSpan notice, Action begin, Func<bool> isIdle) : IHostLifetime, IDisposable
 {
-    /// <summary>Until gateways have seen that the pod is about to end.</summary>
-    private static readonly TimeSpan Notice = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
 
     private readonly List<PosixSignalRegistration> _signals = [];
@@ -30,14 +33,14 @@ internal sealed class DrainingLifetime(JobLoop jobs, IHostApplicationLifetime ho
     {
         if (Interlocked.Increment(ref _asked) > 1) return; // The system's own answer to it: the end.
         context.Cancel = true;
-        jobs.Drain();
+        begin();
         _ = EndAsync();
     }
 
     private async Task EndAsync()
     {
-        await Task.Delay(Notice, time);
-        while (!jobs.IsIdle)
+        await Task.Delay(notice, time);
+        while (!isIdle())
             await Task.Delay(Poll, time);
         host.StopApplication();
     }
