@@ -174,10 +174,10 @@ public sealed class PodFleetTests : IAsyncLifetime
     {
         var spec = JsonNode.Parse($$"""
             {"steps": 50, "gpuBudget": 4,
-             "large": {"name": "postcards-large", "model": {"path": "/models/large"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 2}},
-             "small": [{"name": "postcards-small", "model": {"path": "/models/small"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 2}}],
-             "cache": {"embedder": {"path": "{{Repo.Model("postcards-clip")}}"}, "hits": [{"similarity": 0.5, "skip": 0.1}]},
-             "slo": {"latency": "1m"}}
+             "large": {"name": "postcards-large", "model": {"path": "/models/large"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 2} },
+             "small": [{"name": "postcards-small", "model": {"path": "/models/small"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 2} } ],
+             "cache": {"embedder": {"path": "{{Repo.Model("postcards-clip")}}" }, "hits": [{"similarity": 0.5, "skip": 0.1}]},
+             "slo": {"latency": "1m"} }
             """)!;
         change?.Invoke(spec);
         _api.Put(Path.Replace("postcards", name, StringComparison.Ordinal), new JsonObject
