@@ -17,7 +17,7 @@ internal sealed record OperatorOptions
     /// <summary>For documents that name none.</summary>
     public string? Prometheus { get; init; }
 
-    /// <summary>The namespace that may read the workers' metrics, beside the gateway; null: any.</summary>
+    /// <summary>The namespace that may read the workers' metrics, beside the gateway; null: none.</summary>
     public string? ScrapeNamespace { get; init; }
 
     /// <summary>Null: the pod's own.</summary>
@@ -36,7 +36,7 @@ internal sealed record OperatorOptions
           --image-pull-policy P      Always, IfNotPresent or Never (default: Kubernetes' own)
           --image-pull-secret NAME   a Secret in the mixtures' namespaces; may be given several times
           --prometheus URL           for documents without spec.metrics.prometheus
-          --scrape-namespace NAME    where Prometheus runs: nobody else may read the workers' metrics (default: any)
+          --scrape-namespace NAME    where Prometheus runs: it may read the workers' metrics (default: only gateways reach workers)
           --lease-namespace NAME     where the Lease is (default: the pod's own namespace)
           --lease-name NAME          (default: modm-operator)
           --identity NAME            as the Lease has it (default: the host's name)

@@ -40,9 +40,9 @@ internal sealed class Watches
         Mixtures = Watch<MixtureObject>(ns is null ? ClusterNames.AllMixtures : ClusterNames.Mixtures(ns), null);
         Mixtures.Changed += c => queue.Add(new ObjectKey(c.Item.Metadata.NamespaceProperty, c.Item.Metadata.Name));
         var ours = ClusterNames.ByLabels(("app.kubernetes.io/managed-by", ClusterNames.FieldManager));
-        Deployments = new ChildIndex<V1Deployment>(Watch<V1Deployment>(ChildKind.Deployment.Collection(ns), ours), queue.Add);
-        Pods = new ChildIndex<V1Pod>(
-            Watch<V1Pod>(ns is null ? "/api/v1/pods" : ClusterNames.Pods(ns), ClusterNames.ByLabels((ClusterNames.RoleLabel, ClusterNames.WorkerRole))),
+        Deployments = new ChildIndex<SeenDeployment>(Watch<SeenDeployment>(ChildKind.Deployment.Collection(ns), ours), queue.Add);
+        Pods = new ChildIndex<SeenPod>(
+            Watch<SeenPod>(ns is null ? "/api/v1/pods" : ClusterNames.Pods(ns), ClusterNames.ByLabels((ClusterNames.RoleLabel, ClusterNames.WorkerRole))),
             queue.Add);
         ChildKind[] kinds = hasDisruptionBudgets ? [.. ChildKind.Simple, ChildKind.DisruptionBudget] : ChildKind.Simple;
         Kinds = kinds;
@@ -58,8 +58,8 @@ internal sealed class Watches
     }
 
     public ListWatch<MixtureObject> Mixtures { get; }
-    public ChildIndex<V1Deployment> Deployments { get; }
-    public ChildIndex<V1Pod> Pods { get; }
+    public ChildIndex<SeenDeployment> Deployments { get; }
+    public ChildIndex<SeenPod> Pods { get; }
     public IReadOnlyDictionary<ChildKind, ChildIndex<MetadataObject>> Simple { get; }
 
     /// <summary>Kinds of children that this API server has.</summary>

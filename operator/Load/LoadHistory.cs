@@ -5,7 +5,7 @@ namespace MoDM.Operator.Load;
 
 /// <summary>What was measured of a mixture's load, beside what the planner takes.</summary>
 /// <param name="InFlight">Images that are drawn.</param>
-/// <param name="Answered">Requests that were answered in the window.</param>
+/// <param name="Answered">Requests that were answered of late, older ones counting less.</param>
 /// <param name="Late">Of these, later than the SLO.</param>
 internal sealed record MeasuredLoad(LoadSample Sample, int Queued, int InFlight, double Answered, double Late);
 
@@ -14,8 +14,15 @@ internal sealed record MeasuredLoad(LoadSample Sample, int Queued, int InFlight,
 /// points, so that nothing is counted twice and nothing is extrapolated. A counter that goes back, or begins, began at 0.
 /// </summary>
 /// <param name="UpTo">Time of the newest point that has been counted; 0: none yet.</param>
-internal sealed record LoadHistory(double UpTo = 0)
+/// <param name="Pause">Seconds between two points; 0: not known.</param>
+internal sealed record LoadHistory(double UpTo = 0, double Pause = 0, double Answered = 0, double Late = 0)
 {
+    /// <summary>Weight of earlier answers at each new reading.</summary>
+    private const double Memory = 0.9;
+
+    /// <summary>Seconds of points that are asked for while nothing is known of their pauses: a minute's pause is the longest usual one.</summary>
+    private const double FirstWindow = 150;
+
     /// <summary>Points that are further apart than this many times the usual are a gap, and the last one says nothing of now.</summary>
     private const double ScrapesMissed = 3.5;
     private const double LeastPatience = 15;
@@ -26,9 +33,11 @@ internal sealed record LoadHistory(double UpTo = 0)
         MetricNames.DrawSeconds, MetricNames.SloMisses, $"{MetricNames.RequestSeconds}_count",
     ];
 
+    private static readonly string Names = string.Join('|', Metrics);
+
     /// <summary>Everything that is needed of a mixture, in one query.</summary>
-    public static string Query(string ns, string mixture, TimeSpan tick) => FormattableString.Invariant(
-        $"{{__name__=~\"{string.Join('|', Metrics)}\",namespace=\"{ns}\",mixture=\"{mixture}\"}}[{Math.Max(150, 4 * tick.TotalSeconds):0}s]");
+    public string Query(string ns, string mixture, TimeSpan tick) => FormattableString.Invariant(
+        $"{{__name__=~\"{Names}\",namespace=\"{ns}\",mixture=\"{mixture}\"}}[{Window(tick):0}s]");
 
     /// <param name="workers">In each pool, without those that are about to end.</param>
     /// <param name="loadSeconds">From a worker's creation until it served, by pool; 0 when not known.</param>
@@ -36,6 +45,8 @@ internal sealed record LoadHistory(double UpTo = 0)
     public (Reading<MeasuredLoad?> Load, LoadHistory Next) Take(
         IReadOnlyList<Series> series, double now, MixtureSpec spec, IReadOnlyList<int> workers, IReadOnlyList<double> loadSeconds)
     {
+        // What was counted last lies before everything that is held now, as after an outage: begin anew.
+        if (UpTo > 0 && series.Count > 0 && UpTo < series.Min(s => s.Points[0].At)) return new LoadHistory().Take(series, now, spec, workers, loadSeconds);
         var counters = series.Where(s => s.Name == MetricNames.ArrivedImages).ToList();
         if (counters.Count == 0)
         {
@@ -54,7 +65,7 @@ internal sealed record LoadHistory(double UpTo = 0)
         var live = series.Where(s => newest - s.Last.At < Patience(counters)).ToList();
         double Count(string metric, string label, string value) =>
             series.Where(s => s.Name == metric && s.Label(label) == value).Sum(s => Increase(s, since));
-        double All(string metric) => series.Where(s => s.Name == metric).Sum(Window);
+        double All(string metric) => series.Where(s => s.Name == metric).Sum(s => Increase(s, since));
         double Level(string metric, string label, string value) =>
             live.Where(s => s.Name == metric && s.Label(label) == value).Sum(s => s.Last.Value);
         PoolLoad Pool(WorkerPool pool, int i) => new(
@@ -75,17 +86,24 @@ internal sealed record LoadHistory(double UpTo = 0)
         if (!sample.HasRates)
             return (new Reading<MeasuredLoad?>.Unknown($"{MetricNames.ArrivedWork} or {MetricNames.ArrivedImages} is not a number"), this);
         var queued = live.Where(s => s.Name == MetricNames.QueueLength).Sum(s => s.Last.Value);
-        return (new Reading<MeasuredLoad?>.Known(new MeasuredLoad(
-            sample, Whole(queued), sample.Pools.Sum(p => p.InFlight), All($"{MetricNames.RequestSeconds}_count"), All(MetricNames.SloMisses))),
-            new LoadHistory(newest));
+        var next = new LoadHistory(
+            newest, PauseOf(counters), Memory * Answered + All($"{MetricNames.RequestSeconds}_count"), Memory * Late + All(MetricNames.SloMisses));
+        return (new Reading<MeasuredLoad?>.Known(
+            new MeasuredLoad(sample, Whole(queued), sample.Pools.Sum(p => p.InFlight), next.Answered, next.Late)), next);
     }
 
     /// <summary>How old the newest point may be: a few times the pause between points.</summary>
-    private static double Patience(IEnumerable<Series> counters)
+    private static double Patience(IReadOnlyList<Series> counters) => Math.Max(LeastPatience, ScrapesMissed * PauseOf(counters));
+
+    private static double PauseOf(IReadOnlyList<Series> counters)
     {
         var pauses = counters.Where(s => s.Points.Count > 1).Select(s => (s.Last.At - s.Points[0].At) / (s.Points.Count - 1)).ToList();
-        return Math.Max(LeastPatience, ScrapesMissed * (pauses.Count > 0 ? pauses.Min() : 0));
+        return pauses.Count > 0 ? pauses.Min() : 0;
     }
+
+    /// <summary>From the last point that was counted, one before it, and as old as the newest may be.</summary>
+    private double Window(TimeSpan tick) =>
+        Pause > 0 ? Math.Max(LeastPatience, ScrapesMissed * Pause) + tick.TotalSeconds + Pause : Math.Max(FirstWindow, 4 * tick.TotalSeconds);
 
     private static double Increase(Series series, double since)
     {
@@ -103,8 +121,6 @@ internal sealed record LoadHistory(double UpTo = 0)
         }
         return sum;
     }
-
-    private static double Window(Series series) => Increase(series, series.Points[0].At);
 
     private static double? Mean(IEnumerable<Series> gauges)
     {

@@ -63,7 +63,7 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         var deployment = (V1Deployment)Children.Build(child, mixture, options, watches.Kinds);
         deployment.Spec.Replicas = ReplicasOf(live, memory) ?? replicas;
         Guard();
-        Remember(memory, path, await api.ApplyAsync(path, deployment, cancel));
+        Remember(memory, path, (await api.ApplyAsync(path, deployment, cancel)).Metadata, deployment.Spec.Replicas.Value);
         if (live is null) memory.Unseen.Add(name);
     }
 
@@ -71,11 +71,11 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
     {
         var path = ChildKind.Deployment.Path(key.Namespace, name);
         Guard();
-        Remember(memory, path, await api.MergePatchAsync<V1Deployment>(path, new { spec = new { replicas } }, cancel));
+        Remember(memory, path, (await api.MergePatchAsync<SeenDeployment>(path, new { spec = new { replicas } }, cancel)).Metadata, replicas);
     }
 
     /// <summary>As last written, or as seen when that is newer; null when there is no Deployment.</summary>
-    public static int? ReplicasOf(V1Deployment? live, MixtureMemory memory)
+    public static int? ReplicasOf(SeenDeployment? live, MixtureMemory memory)
     {
         if (live is null) return null;
         if (memory.Replicas.TryGetValue(live.Metadata.Name, out var written) && written.Generation > (live.Metadata.Generation ?? 0))
@@ -131,11 +131,11 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         return memory.Versions[path] == version || long.TryParse(version, out var seen) && long.TryParse(memory.Versions[path], out var written) && seen < written;
     }
 
-    private static void Remember(MixtureMemory memory, string path, V1Deployment written)
+    private static void Remember(MixtureMemory memory, string path, V1ObjectMeta written, int replicas)
     {
-        var generation = written.Metadata.Generation ?? 0;
+        var generation = written.Generation ?? 0;
         memory.Versions[path] = generation.ToString(CultureInfo.InvariantCulture);
-        memory.Replicas[written.Metadata.Name] = (written.Spec.Replicas ?? 1, generation);
+        memory.Replicas[written.Name] = (replicas, generation);
     }
 
     private static string? HashOf(V1ObjectMeta meta) =>

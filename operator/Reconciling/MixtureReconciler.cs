@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using k8s.Models;
 using MoDM.Cluster;
 using MoDM.Mixture;
 using MoDM.Operator.Cluster;
@@ -107,7 +106,7 @@ internal sealed class MixtureReconciler(
     {
         if ((mixture.Spec.Prometheus ?? options.Prometheus) is not { } address)
             return new Reading<MeasuredLoad?>.Unknown("neither the document (spec.metrics.prometheus) nor the operator (--prometheus) names a Prometheus");
-        switch (await prometheus.QueryAsync(address, LoadHistory.Query(key.Namespace, key.Name, tick), cancel))
+        switch (await prometheus.QueryAsync(address, memory.History.Query(key.Namespace, key.Name, tick), cancel))
         {
             case Reading<(IReadOnlyList<Series> Series, double Now)>.Known { Value: var (series, now) }:
                 var (load, history) = memory.History.Take(series, now, mixture.Spec, workers, loadSeconds);
@@ -164,7 +163,7 @@ internal sealed class MixtureReconciler(
         return pools;
     }
 
-    private IReadOnlyList<V1Pod> PodsOf(ObjectKey key, WorkerPool pool) =>
+    private IReadOnlyList<SeenPod> PodsOf(ObjectKey key, WorkerPool pool) =>
         [.. watches.Pods.Of(key).Values.Where(p => p.Metadata.Labels.TryGetValue(ClusterNames.PoolLabel, out var name) && name == pool.Name)];
 
     /// <summary>A mark that was just written and that the watch has not shown yet.</summary>
@@ -176,7 +175,7 @@ internal sealed class MixtureReconciler(
         return pod;
     }
 
-    private static void Remember(MixtureMemory memory, WorkerPool pool, IReadOnlyList<V1Pod> pods)
+    private static void Remember(MixtureMemory memory, WorkerPool pool, IReadOnlyList<SeenPod> pods)
     {
         if (Observation.ColdStart(pool, pods) is not { } start || memory.ColdStarts.TryGetValue(pool.Name, out var known) && known.Pod == start.Pod) return;
         memory.ColdStarts[pool.Name] = start;
@@ -207,7 +206,7 @@ internal sealed class MixtureReconciler(
         var gateway = verdict.InForce is { } mixture ? watches.Deployments.Of(key).GetValueOrDefault(mixture.GatewayName) : null;
         var estimate = memory.Plan?.Demand;
         var facts = new StatusFacts(
-            resource.Metadata.Generation ?? 0, verdict, memory.Allocation, (gateway?.Status?.AvailableReplicas ?? 0) > 0,
+            resource.Metadata.Generation ?? 0, verdict, memory.Allocation, gateway?.Status.AvailableReplicas > 0,
             ready, memory.Load,
             estimate is null ? null : new Demand(estimate.MissRate, estimate.HitRate, estimate.HitWork, estimate.RaisedHitWork, 0, 0),
             memory.Unknown, [.. memory.ColdStarts.Values.OrderBy(c => c.Pool, StringComparer.Ordinal)]);

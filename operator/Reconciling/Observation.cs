@@ -1,7 +1,7 @@
 using System.Globalization;
-using k8s.Models;
 using MoDM.Cluster;
 using MoDM.Mixture;
+using MoDM.Operator.Cluster;
 using MoDM.Operator.Resources;
 
 namespace MoDM.Operator.Reconciling;
@@ -9,33 +9,31 @@ namespace MoDM.Operator.Reconciling;
 /// <summary>What the API server says of a mixture's children, read off its objects.</summary>
 internal static class Observation
 {
-    public static WorkerPod Worker(V1Pod pod, TimeSpan grace, IReadOnlyDictionary<string, int> inFlight, DateTimeOffset now)
+    public static WorkerPod Worker(SeenPod pod, TimeSpan grace, IReadOnlyDictionary<string, int> inFlight, DateTimeOffset now)
     {
         var since = DrainsSince(pod);
         return new WorkerPod(
-            pod.Metadata.Name, IsReady(pod), pod.Metadata.DeletionTimestamp is not null || pod.Status?.Phase is "Failed" or "Succeeded",
+            pod.Metadata.Name, IsReady(pod), pod.Metadata.DeletionTimestamp is not null || pod.Status.Phase is "Failed" or "Succeeded",
             since is not null, since is { } at && now - at > grace,
             inFlight.TryGetValue(pod.Metadata.Name, out var images) ? images : null, Created(pod));
     }
 
-    public static bool IsRolling(V1Deployment? deployment) => deployment?.Status is { } status
-        && ((status.ObservedGeneration ?? 0) < (deployment.Metadata.Generation ?? 0) && (status.UpdatedReplicas ?? 0) < (status.Replicas ?? 0)
-            || (status.UpdatedReplicas ?? 0) < (status.Replicas ?? 0));
+    public static bool IsRolling(SeenDeployment? deployment) => deployment?.Status is { } status && status.UpdatedReplicas < status.Replicas;
 
-    public static bool IsReady(V1Pod pod) => Condition(pod, "Ready") is { Status: "True" };
+    public static bool IsReady(SeenPod pod) => Condition(pod, "Ready") is { Status: "True" };
 
-    public static DateTimeOffset? DrainsSince(V1Pod pod) =>
+    public static DateTimeOffset? DrainsSince(SeenPod pod) =>
         pod.Metadata.Annotations is { } annotations && annotations.TryGetValue(ClusterNames.DrainAnnotation, out var text)
             ? DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : DateTimeOffset.MinValue
             : null;
 
     /// <summary>Phase by phase, how the newest ready pod of a pool came to serve (complaint 10).</summary>
-    public static ColdStartStatus? ColdStart(WorkerPool pool, IEnumerable<V1Pod> pods)
+    public static ColdStartStatus? ColdStart(WorkerPool pool, IEnumerable<SeenPod> pods)
     {
-        var pod = pods.Where(p => IsReady(p) && (p.Status.ContainerStatuses?[0].RestartCount ?? 0) == 0).MaxBy(Created);
+        var pod = pods.Where(p => IsReady(p) && p.Status.Containers.All(c => c.RestartCount == 0)).MaxBy(Created);
         if (pod is null) return null;
         var scheduled = At(Condition(pod, "PodScheduled")?.LastTransitionTime);
-        var started = At(pod.Status.ContainerStatuses?[0].State?.Running?.StartedAt);
+        var started = At(pod.Status.Containers is [var container, ..] ? container.State?.Running?.StartedAt : null);
         return new ColdStartStatus
         {
             Pool = pool.Name,
@@ -46,9 +44,9 @@ internal static class Observation
         };
     }
 
-    public static DateTimeOffset Created(V1Pod pod) => At(pod.Metadata.CreationTimestamp) ?? DateTimeOffset.MinValue;
+    public static DateTimeOffset Created(SeenPod pod) => At(pod.Metadata.CreationTimestamp) ?? DateTimeOffset.MinValue;
 
-    private static V1PodCondition? Condition(V1Pod pod, string type) => pod.Status?.Conditions?.FirstOrDefault(c => c.Type == type);
+    private static PodConditionSeen? Condition(SeenPod pod, string type) => pod.Status.Conditions.FirstOrDefault(c => c.Type == type);
 
     private static DateTimeOffset? At(DateTime? time) => time is { } t ? new DateTimeOffset(DateTime.SpecifyKind(t, DateTimeKind.Utc)) : null;
 

@@ -13,6 +13,7 @@ internal sealed partial class ReconcileLoop(
     : BackgroundService
 {
     private const int Lanes = 4;
+    private static readonly TimeSpan Tidy = TimeSpan.FromMinutes(1);
 
     /// <summary>The watches have been filled.</summary>
     public bool Synced => watches.Synced.IsCompletedSuccessfully;
@@ -22,6 +23,8 @@ internal sealed partial class ReconcileLoop(
         // The lease is given back last, when nothing is written any more.
         using var leasing = new CancellationTokenSource();
         var (watching, leader) = (watches.RunAsync(stoppingToken), lease.RunAsync(leasing.Token));
+        // The memory of a burst, such as the first pass over all mixtures, is given back rather than kept for the next one.
+        await using var tidying = time.CreateTimer(_ => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive), null, Tidy, Tidy);
         try
         {
             await watches.Synced.WaitAsync(stoppingToken);

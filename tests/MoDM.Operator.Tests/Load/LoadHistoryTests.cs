@@ -14,7 +14,7 @@ public class LoadHistoryTests
         var sample = Known(load).Sample;
         Assert.Equal((10, 20, 20), (sample.Seconds, sample.Misses, sample.Hits));
         Assert.Equal((10, 6), (sample.HitWork, sample.RaisedHitWork));
-        Assert.Equal(1010, history.UpTo);
+        Assert.Equal((1010, 5), (history.UpTo, history.Pause));
     }
 
     [Fact]
@@ -94,11 +94,23 @@ public class LoadHistoryTests
     [Fact]
     public void The_query_asks_for_this_mixture_of_this_namespace_and_for_names_of_the_contract()
     {
-        var query = LoadHistory.Query("art", "postcards", TimeSpan.FromSeconds(10));
+        var query = new LoadHistory().Query("art", "postcards", TimeSpan.FromSeconds(10));
 
         Assert.Contains("namespace=\"art\",mixture=\"postcards\"", query, StringComparison.Ordinal);
         Assert.EndsWith("[150s]", query, StringComparison.Ordinal);
         Assert.Contains(MetricNames.DrawSeconds, query, StringComparison.Ordinal);
+        Assert.EndsWith("[33s]", new LoadHistory(1000, Pause: 5).Query("art", "postcards", TimeSpan.FromSeconds(10)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void After_an_outage_what_came_meanwhile_is_not_taken_for_what_came_just_now()
+    {
+        var (_, history) = Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010);
+
+        var (load, next) = Take(history, Gateway("a", 1300, 500, 510, 520), now: 1310);
+
+        Assert.Equal((10, 20), (Known(load).Sample.Seconds, Known(load).Sample.Misses));
+        Assert.Equal(1310, next.UpTo);
     }
 
     private static MeasuredLoad Known(Reading<MeasuredLoad?> reading) => Assert.IsType<Reading<MeasuredLoad?>.Known>(reading).Value!;
