@@ -40,6 +40,8 @@ up() {
   say "build"
   "$cluster" build
   say "up"
+  # One that is up already, or was left by a run that was cut off, makes room.
+  if [ -e "$run/kubelet.pid" ]; then "$cluster" down; fi
   "$cluster" up
   "$cluster" gpus 8
   images

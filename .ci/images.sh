@@ -29,7 +29,7 @@ container=
 trap '[ -z "$container" ] || buildah rm "$container" >/dev/null' EXIT
 for program in gateway worker operator; do
   container=$(buildah from "$base")
-  grep -oP '^COPY \Kmodels/\S+ \S+$' "$program/Dockerfile" | while read -r from to; do
+  sed -n 's/^COPY \(models\/\S* \S*\)$/\1/p' "$program/Dockerfile" | while read -r from to; do
     buildah copy -q "$container" "$from" "$to" >/dev/null
   done
   buildah copy -q "$container" "$published/out-$program" /app >/dev/null
