@@ -87,8 +87,12 @@ public sealed class ClusterGroundTests(ClusterFixture cluster)
         await cluster.WaitAsync(
             async () => (await cluster.ListAsync("pods", "-n", ns, "-l", "modm.dev/mixture=postcards,modm.dev/role=gateway")).Count > 0, 60, "a gateway's pod", ns);
         await cluster.WaitAsync(
-            async () => await cluster.ListAsync("pods", "-n", ns, "-l", "modm.dev/mixture=postcards,modm.dev/role=worker") is { Count: > 1 } pods
-                && pods.All(ClusterFixture.IsReady),
+            async () =>
+            {
+                var pods = await cluster.ListAsync("pods", "-n", ns, "-l", "modm.dev/mixture=postcards,modm.dev/role=worker");
+                return pods.All(ClusterFixture.IsReady)
+                    && pods.Select(p => (string)p["metadata"]!["labels"]!["modm.dev/pool"]!).Distinct().Count() == 2;
+            },
             240, "ready workers of both pools", ns);
         await cluster.ServiceAddressAsync(ns, "postcards");
     }

@@ -7,42 +7,35 @@ using MoDM.Fakes;
 
 namespace MoDM.EndToEnd.Tests.Cluster;
 
-/// <summary>A real Prometheus on the node's address: it finds MoDM's pods through the API server, and scrapes them every 5 s.</summary>
+/// <summary>A real Prometheus on the node's address: MoDM's pods are scraped every 5 s.</summary>
 public sealed class PrometheusProcess : IAsyncDisposable
 {
     private readonly HttpClient _http;
     private readonly string _folder;
     private readonly int _port;
+    private readonly PodTargets _pods;
     private readonly List<string> _log = [];
     private Process? _process;
 
-    private PrometheusProcess(Uri address, string folder) =>
-        (Address, _port, _folder, _http) = (address, address.Port, folder, new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(30) });
+    private PrometheusProcess(Uri address, string folder, PodTargets pods) =>
+        (Address, _port, _folder, _pods, _http) = (address, address.Port, folder, pods, new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(30) });
 
     /// <summary>For pods and for this process; the same after a stop and a start.</summary>
     public Uri Address { get; }
 
     internal static async Task<PrometheusProcess> CreateAsync(ClusterFixture cluster)
     {
-        var config = JsonNode.Parse(await cluster.KubectlAsync("config", "view", "--raw", "--minify", "-o", "json"))!;
         var node = (await cluster.ListAsync("nodes"))[0]["status"]!["addresses"]!.AsArray().First(a => (string?)a!["type"] == "InternalIP");
         var folder = TempFolder.New();
-        await File.WriteAllTextAsync(Path.Combine(folder, "prometheus.yml"), $$"""
+        await File.WriteAllTextAsync(Path.Combine(folder, "prometheus.yml"), """
             global: {scrape_interval: 5s, scrape_timeout: 4s}
             scrape_configs:
               - job_name: modm
-                kubernetes_sd_configs:
-                  - role: pod
-                    api_server: {{(string)config["clusters"]![0]!["cluster"]!["server"]!}}
-                    authorization: {credentials: {{(string)config["users"]![0]!["user"]!["token"]!}}}
-                    tls_config: {insecure_skip_verify: true}
-                relabel_configs:
-                  - {source_labels: [__meta_kubernetes_pod_label_app_kubernetes_io_name], regex: modm, action: keep}
-                  - {source_labels: [__meta_kubernetes_pod_container_port_name], regex: http, action: keep}
-                  - {source_labels: [__meta_kubernetes_namespace], target_label: namespace}
-                  - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
+                file_sd_configs:
+                  - {files: [targets.json], refresh_interval: 5s}
             """);
-        return new PrometheusProcess(new Uri($"http://{(string)node!["address"]!}:{FreePort()}"), folder);
+        var pods = await PodTargets.StartAsync(cluster, Path.Combine(folder, "targets.json"));
+        return new PrometheusProcess(new Uri($"http://{(string)node!["address"]!}:{FreePort()}"), folder, pods);
     }
 
     public async Task StartAsync()
@@ -50,7 +43,7 @@ public sealed class PrometheusProcess : IAsyncDisposable
         var start = new ProcessStartInfo("prometheus",
         [
             $"--config.file={_folder}/prometheus.yml", $"--storage.tsdb.path={_folder}/data", $"--web.listen-address=0.0.0.0:{_port}",
-            "--storage.tsdb.no-lockfile", "--log.level=warn",
+            "--log.level=warn",
         ])
         {
             RedirectStandardOutput = true,
@@ -80,6 +73,7 @@ public sealed class PrometheusProcess : IAsyncDisposable
         AppDomain.CurrentDomain.ProcessExit -= Kill;
         using (process)
         {
+            if (process.HasExited) return;
             using var kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
             try
@@ -119,6 +113,7 @@ public sealed class PrometheusProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
+        await _pods.DisposeAsync();
         _http.Dispose();
     }
 
