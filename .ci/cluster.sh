@@ -6,7 +6,12 @@
 # The first up compiles Kubernetes, about 7 minutes. Root on a Debian machine; one cluster a machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cluster=$PWD/../shared/cluster/cluster.sh
+# Without the kubelet's garbage collection of images: on a disk that is 85 % full it would remove those that are loaded here,
+# and pause's, as soon as no pod runs of them; nobody could pull them again.
+cluster=$(mktemp)
+trap 'rm -f "$cluster"' EXIT
+sed 's/^failSwapOn: false$/&\nimageGCHighThresholdPercent: 100/' ../shared/cluster/cluster.sh > "$cluster"
+chmod +x "$cluster"
 run=${MODM_K8S:-$HOME/.cache/modm-k8s}/run
 tag=${MODM_TEST_IMAGE_TAG:-test}
 
