@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The real one-node Kubernetes that tests/MoDM.EndToEnd.Tests/Cluster runs on, with this checkout's images.
+#   eval "$(.ci/cluster.sh up)"   starts it; prints the variables that the tests look for
+#   .ci/cluster.sh images         builds the images again and loads them
+#   .ci/cluster.sh down
+# The first up compiles Kubernetes, about 7 minutes. Root on a Debian machine; one cluster a machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# Without the kubelet's garbage collection of images: on a disk that is 85 % full it would remove those that are loaded here,
+# and pause's, as soon as no pod runs of them; nobody could pull them again.
+cluster=$(mktemp)
+trap 'rm -f "$cluster"' EXIT
+sed 's/^failSwapOn: false$/&\nimageGCHighThresholdPercent: 100/' ../shared/cluster/cluster.sh > "$cluster"
+chmod +x "$cluster"
+run=${MODM_K8S:-$HOME/.cache/modm-k8s}/run
+tag=${MODM_TEST_IMAGE_TAG:-test}
+
+tools() {
+  local missing=()
+  for program in prometheus unzip npm; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+  tools=$(.ci/kube-tools.sh)
+  export PATH=$tools:$PATH
+}
+
+say() { echo "-- $1 ($(date +%T))"; }
+
+images() {
+  local out
+  out=$(mktemp -d)
+  say "images"
+  .ci/images.sh "$tag" "$out"
+  say "load"
+  for archive in "$out"/*.tar; do "$cluster" load "$archive"; done
+  rm -rf "$out"
+}
+
+up() {
+  tools
+  say "build"
+  "$cluster" build
+  say "up"
+  # One that is up already, or was left by a run that was cut off, makes room.
+  if [ -e "$run/kubelet.pid" ]; then "$cluster" down; fi
+  "$cluster" up
+  "$cluster" gpus 8
+  images
+  say "cluster is up"
+}
+
+case ${1:-} in
+  up)
+    # What the steps print goes to stderr; stdout is for the caller's eval.
+    up >&2
+    cat <<E
+export KUBECONFIG=$run/kubeconfig
+export MODM_TOOLS=$tools
+export PATH=$tools:\$PATH
+export MODM_TEST_CLUSTER=1
+export MODM_TEST_IMAGE_TAG=$tag
+export MODM_TEST_CONTAINERD=$run/containerd.sock
+E
+    ;;
+  images) images ;;
+  down) "$cluster" down ;;
+  *) echo "usage: $0 up|images|down" >&2; exit 2 ;;
+esac
