@@ -2,21 +2,26 @@ using MoDM.Mixture;
 
 namespace MoDM.Gateway;
 
-/// <summary>The document in force. It is swapped whole: who takes <see cref="Now"/> once never sees half a change.</summary>
+/// <summary>
+/// The mixture as it is served now. A request takes <see cref="Now"/> once and keeps it, so that it never sees half a change.
+/// </summary>
 internal sealed class CurrentMixture(ModelMixture first)
 {
     private volatile ModelMixture _now = first;
 
     public ModelMixture Now => _now;
 
-    /// <summary>Takes over a changed document, unless it changes what only a new process can.</summary>
-    /// <returns>Null, or why not.</returns>
-    public string? Replace(ModelMixture next)
+    /// <summary>The document is another one now; <see cref="WhyNot"/> has been asked.</summary>
+    public void Take(ModelMixture next) => _now = next;
+
+    /// <summary>Why a document cannot be taken over while the gateway runs; null when it can.</summary>
+    public static string? WhyNot(ModelMixture now, ModelMixture next)
     {
-        var (now, then) = (_now.Spec, next.Spec);
-        if (!now.Pools.Select(p => p.Name).SequenceEqual(then.Pools.Select(p => p.Name))) return "its models have other names";
-        if (now.Cache.EmbedderPath != then.Cache.EmbedderPath) return "its embedder is another one";
-        _now = next;
-        return null;
+        var (pools, nextPools) = (NamesOf(now), NamesOf(next));
+        if (pools != nextPools) return $"its pools are {nextPools} rather than {pools}";
+        var (folder, nextFolder) = (now.Spec.Cache.EmbedderPath, next.Spec.Cache.EmbedderPath);
+        return folder == nextFolder ? null : $"its embedder is {nextFolder} rather than {folder}";
     }
+
+    private static string NamesOf(ModelMixture mixture) => string.Join(", ", mixture.Spec.Pools.Select(p => p.Name));
 }

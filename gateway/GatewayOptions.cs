@@ -1,6 +1,4 @@
-using k8s.Exceptions;
 using MoDM.Cluster;
-using MoDM.Gateway.Fleet;
 using MoDM.Mixture;
 
 namespace MoDM.Gateway;
@@ -8,7 +6,11 @@ namespace MoDM.Gateway;
 /// <summary>What this process is told at start; everything about models and cache is in the document.</summary>
 internal sealed record GatewayOptions
 {
+    /// <summary>As it was at the start; <see cref="CurrentMixture"/> has it as it is.</summary>
     public required ModelMixture Mixture { get; init; }
+
+    /// <summary>Where the mixture comes from in a cluster, and its workers with it; null on a single machine.</summary>
+    public ClusterResource? Cluster { get; init; }
     public required string Urls { get; init; }
     public required string CacheFolder { get; init; }
 
@@ -22,59 +24,70 @@ internal sealed record GatewayOptions
     public required IReadOnlyList<(string Model, Uri Address)> Workers { get; init; }
     public required bool ExitWithStdin { get; init; }
 
-    /// <summary>Null on a single machine.</summary>
-    public ClusterPlace? Cluster { get; init; }
-
     private static readonly HashSet<string> Names =
         ["--mixture", "--resource", "--kubeconfig", "--urls", "--cache", "--worker", "--worker-threads", "--queue-limit"];
-    private static readonly string[] NotWithResource = ["--mixture", "--worker"];
     private static readonly HashSet<string> Flags = ["--exit-with-stdin"];
 
-    public static async Task<(GatewayOptions? Options, IReadOnlyList<string> Problems)> ReadAsync(string[] args, string demoMixture, int cores)
+    /// <summary>A pod is started again when it gives up; until then its log says why it waits.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    /// <returns>The options, or all mistakes and the exit code.</returns>
+    public static async Task<(GatewayOptions? Options, IReadOnlyList<string> Problems, int Code)> ReadAsync(
+        string[] args, string demoMixture, int cores)
     {
         var line = new CommandLine(args, Names, Flags);
-        var file = line.Text("--mixture") ?? demoMixture;
-        var place = PlaceOf(line);
-        var (mixture, problems) = place is not null ? await MixtureResource.ReadAsync(place)
-            : line.Problems.Count > 0 && line.Text("--resource") is not null ? (null, []) : MixtureFile.Read(file);
-        foreach (var problem in problems)
-            line.Report($"{(place is null ? file : $"ModelMixture {place.Name}")}: {problem}");
+        var cluster = ReadCluster(line);
+        ModelMixture? mixture = null;
+        if (line.Text("--resource") is null)
+        {
+            var file = line.Text("--mixture") ?? demoMixture;
+            (mixture, var problems) = MixtureFile.Read(file);
+            foreach (var problem in problems)
+                line.Report($"{file}: {problem}");
+        }
+        else if (cluster is not null && line.Problems.Count == 0)
+        {
+            (mixture, var problems, var code) = await ClusterMixture.ReadAsync(cluster, Patience, TimeProvider.System);
+            if (mixture is null) return (null, problems, code);
+        }
 
         var workers = line.Texts("--worker").Select(text => ReadWorker(text, mixture, line)).OfType<(string, Uri)>().ToList();
         var threads = line.Whole("--worker-threads", 1, 256, Math.Max(1, cores / Math.Max(1, mixture?.Spec.GpuBudget ?? 1)));
         var queueLimit = line.Whole("--queue-limit", 1, 100_000, 256);
-        if (line.Problems.Count > 0 || mixture is null) return (null, line.Problems);
+        if (line.Problems.Count > 0 || mixture is null) return (null, line.Problems, 2);
         return (new GatewayOptions
         {
             Mixture = mixture,
+            Cluster = cluster,
             Urls = line.Text("--urls") ?? Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://localhost:8080",
             CacheFolder = Path.GetFullPath(line.Text("--cache") ?? Path.Combine(".modm", mixture.Name)),
             WorkerThreads = threads,
             QueueLimit = queueLimit,
             Workers = workers,
             ExitWithStdin = line.Flag("--exit-with-stdin"),
-            Cluster = place,
-        }, []);
+        }, [], 0);
     }
 
-    /// <summary>Null without --resource, or when that cannot be.</summary>
-    private static ClusterPlace? PlaceOf(CommandLine line)
+    private static ClusterResource? ReadCluster(CommandLine line)
     {
-        if (line.Text("--resource") is not { } name)
+        var (name, kubeconfig) = (line.Text("--resource"), line.Text("--kubeconfig"));
+        if (name is null)
         {
-            if (line.Text("--kubeconfig") is not null) line.Report("--kubeconfig is for --resource NAME, which is missing.");
+            if (kubeconfig is not null) line.Report("--kubeconfig goes with --resource NAME; give both, or --mixture FILE.");
             return null;
         }
-        foreach (var other in NotWithResource.Where(o => line.Texts(o).Count > 0))
-            line.Report($"{other} does not go with --resource: document and workers are the cluster's.");
-        if (line.Problems.Count > 0) return null;
+        if (line.Text("--mixture") is not null)
+            line.Report("--resource and --mixture both say what to serve; give one of them.");
+        if (line.Texts("--worker").Count > 0)
+            line.Report("--worker goes with --mixture; with --resource the workers are the mixture's pods.");
         try
         {
-            return new ClusterPlace(ApiServer.Connect(line.Text("--kubeconfig")), name);
+            return new ClusterResource(ApiServer.Connect(kubeconfig), name);
         }
-        catch (Exception e) when (e is KubeConfigException or IOException)
+        // Whatever such a file holds, and wherever it points.
+        catch (Exception e)
         {
-            line.Report($"--resource is {name}, but there is no API server to read it from: {e.Message} Name a kubeconfig with --kubeconfig.");
+            line.Report($"--kubeconfig is {kubeconfig ?? "not given"}, and no API server can be found: {e.Message}");
             return null;
         }
     }

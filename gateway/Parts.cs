@@ -10,6 +10,7 @@ using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
 using MoDM.Gateway.Scheduling;
 using MoDM.Http;
+using MoDM.Mixture;
 using MoDM.Onnx;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -29,6 +30,8 @@ internal static class Parts
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical) // A failed start is told by ServeAsync, in one line.
             .AddSimpleConsole(c => (c.SingleLine, c.TimestampFormat) = (true, "HH:mm:ss "));
         builder.Services.Configure<ConsoleLoggerOptions>(c => c.LogToStandardErrorThreshold = LogLevel.Trace);
+        // Whoever waits gets an answer by then; a cluster gives the pod somewhat longer.
+        builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = options.Mixture.Spec.Slo.Latency + TimeSpan.FromSeconds(20));
         builder.Services.AddOpenApi(o => o.AddDocumentTransformer((document, _, _) =>
         {
             document.Info = new()
@@ -58,27 +61,25 @@ internal static class Parts
 
     public static void AddScheduling(this IServiceCollection services, GatewayOptions options)
     {
-        // What is fixed for this process, its pools, is read off the document that it began with; the rest as it is by then.
-        services.AddSingleton(new CurrentMixture(options.Mixture)).AddTransient(s => s.GetRequiredService<CurrentMixture>().Now);
-        services.AddSingleton(options.Mixture.Spec).AddSingleton<LoadMeter>();
+        services.AddSingleton(s => new LoadMeter(options.Mixture.Spec, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new RequestQueue(
-            options.QueueLimit, options.Mixture.Spec.Slo, s.GetRequiredService<LoadMeter>(), s.GetRequiredService<TimeProvider>()));
+            options.QueueLimit, SloOf(s), s.GetRequiredService<LoadMeter>(), s.GetRequiredService<TimeProvider>()));
     }
 
     public static void AddFleet(this IServiceCollection services, GatewayOptions options)
     {
-        services.AddSingleton<WorkerRegistry>().AddSingleton<LivePlan>().AddSingleton<Readiness>();
-        if (options.Cluster is null)
+        services.AddSingleton<WorkerRegistry>().AddSingleton<LivePlan>();
+        switch (options.Cluster)
         {
-            services.AddHostedService<LocalFleet>();
-            return;
+            case null:
+                services.AddHostedService<LocalFleet>();
+                break;
+            case { } cluster:
+                services.AddSingleton(cluster).AddSingleton<PodFleet>().AddHostedService(s => s.GetRequiredService<PodFleet>());
+                services.AddHostedService<MixtureWatch>();
+                break;
         }
-        services.AddSingleton<PodFleet>().AddHostedService(s => s.GetRequiredService<PodFleet>());
-        services.AddHostedService<MixtureResource>();
-        // A pod leaves its Service first, then answers what it has accepted, and only then ends.
-        services.AddSingleton<IHostLifetime>(s => new DrainingLifetime(
-            s.GetRequiredService<IHostApplicationLifetime>(), TimeProvider.System, TimeSpan.FromSeconds(3), s.GetRequiredService<Readiness>().Stop, () => true));
-        services.Configure<HostOptions>(h => h.ShutdownTimeout = options.Mixture.Spec.Slo.Latency + TimeSpan.FromSeconds(20));
+        services.AddSingleton<Readiness>().AddHostedService(s => s.GetRequiredService<Readiness>());
     }
 
     public static void AddForwarding(this IServiceCollection services)
@@ -86,7 +87,14 @@ internal static class Parts
         services.AddHttpForwarder();
         services.AddSingleton(_ => WorkerForwarder.Connections());
         services.AddSingleton(s => new WorkerForwarder(
-            s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>()));
+            s.GetRequiredService<IHttpForwarder>(), s.GetRequiredService<HttpMessageInvoker>(),
+            () => ImageFlow.SilenceFor(s.GetRequiredService<CurrentMixture>().Now)));
+    }
+
+    private static Func<SloSpec> SloOf(IServiceProvider services)
+    {
+        var mixture = services.GetRequiredService<CurrentMixture>();
+        return () => mixture.Now.Spec.Slo;
     }
 
     /// <summary>The page; browsers may neither guess types nor frame it.</summary>
@@ -106,7 +114,7 @@ internal static class Parts
     /// <returns>The exit code: 2 for a configuration that cannot work, with the reason on stderr.</returns>
     public static async Task<int> ServeAsync(this WebApplication app, GatewayOptions options)
     {
-        if (options.Workers.Count == 0 && options.Cluster is null && LocalFleet.WorkerAssembly(AppContext.BaseDirectory) is null)
+        if (options.Cluster is null && options.Workers.Count == 0 && LocalFleet.WorkerAssembly(AppContext.BaseDirectory) is null)
             return await RefuseAsync($"There is no worker program beside {AppContext.BaseDirectory}; build it, or name running workers with --worker.");
         try
         {

@@ -6,21 +6,21 @@ using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
 using MoDM.Http;
 
-// 1. What to serve: the mixture's document and a few options. All mistakes at once, exit code 2.
+// 1. What to serve: the mixture's document, from a file or the API server, and a few options. All mistakes at once, exit code 2.
 var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
     .First(a => a.Key == "DemoMixture").Value!;
-var (options, problems) = await GatewayOptions.ReadAsync(args, demo, Environment.ProcessorCount);
+var (options, problems, code) = await GatewayOptions.ReadAsync(args, demo, Environment.ProcessorCount);
 if (options is null)
 {
     foreach (var problem in problems)
         await Console.Error.WriteLineAsync(problem);
-    return 2;
+    return code;
 }
 
 // 2. The parts. Everything is one sealed class, built once.
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddGatewayDefaults(options);
-builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System);
+builder.Services.AddSingleton(options).AddSingleton(new CurrentMixture(options.Mixture)).AddSingleton(TimeProvider.System);
 builder.Services.AddImageCache(options);
 builder.Services.AddScheduling(options);
 builder.Services.AddFleet(options);

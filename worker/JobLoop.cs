@@ -35,20 +35,16 @@ internal sealed class JobLoop : IDisposable
     private readonly SemaphoreSlim _arrived = new(0);
     private readonly LinkedList<Job> _waiting = new();
     private readonly WorkerMetrics _metrics;
-    private volatile bool _stopping, _draining;
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _stopping, _draining, _ending;
     private int _admitted;
 
     public JobLoop(int capacity, WorkerMetrics metrics) => (Capacity, _metrics) = (capacity, metrics);
 
     public int Capacity { get; }
 
-    /// <summary>Nothing new is admitted; the process is about to end.</summary>
-    public bool IsDraining => _draining;
-
-    public bool IsIdle
-    {
-        get { lock (_gate) return _admitted == 0; }
-    }
+    /// <summary>Nothing is admitted, and what was admitted is drawn.</summary>
+    public bool Draining => _draining || _ending;
 
     public void Start(DiffusionPipeline pipeline)
     {
@@ -63,7 +59,7 @@ internal sealed class JobLoop : IDisposable
         lock (_gate)
         {
             DropCancelled();
-            if (_stopping || _draining || (_admitted > 0 && _admitted + jobs.Length > Capacity))
+            if (_stopping || Draining || (_admitted > 0 && _admitted + jobs.Length > Capacity))
                 return null;
             _admitted += jobs.Length;
             _metrics.InFlight(_admitted);
@@ -74,7 +70,22 @@ internal sealed class JobLoop : IDisposable
         return jobs;
     }
 
-    public void Drain(bool on = true) => _draining = on;
+    public void Drain(bool drain)
+    {
+        lock (_gate) _draining = drain;
+    }
+
+    /// <summary>Drains for good; the task ends when what was admitted is drawn.</summary>
+    public Task EndAsync()
+    {
+        lock (_gate)
+        {
+            _ending = true;
+            DropCancelled();
+            if (_admitted == 0) _drained.TrySetResult();
+        }
+        return _drained.Task;
+    }
 
     public void Dispose()
     {
@@ -149,6 +160,7 @@ internal sealed class JobLoop : IDisposable
         {
             _admitted -= batch.Count;
             _metrics.InFlight(_admitted);
+            if (_ending && _admitted == 0) _drained.TrySetResult();
         }
         for (var i = 0; i < batch.Count; i++)
         {

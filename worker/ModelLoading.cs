@@ -30,7 +30,7 @@ internal sealed class ModelLoading(
             var now = _state;
             return new WorkerStatus
             {
-                Phase = loop.IsDraining ? "draining" : now.Phase,
+                Phase = loop.Draining ? "draining" : now.Phase,
                 Model = options.Name,
                 Capacity = options.MaxBatch,
                 Sizes = now.Pipeline?.Sizes,

@@ -39,13 +39,13 @@ builder.Services.AddSingleton(options)
     .AddSingleton(TimeProvider.System)
     .AddSingleton(new WorkerMetrics(registry, options.Name))
     .AddSingleton(s => new JobLoop(options.MaxBatch, s.GetRequiredService<WorkerMetrics>()))
-    .AddSingleton<IHostLifetime>(s => Draining(s.GetRequiredService<JobLoop>(), s.GetRequiredService<IHostApplicationLifetime>()))
     .AddSingleton<ModelLoading>()
-    .AddHostedService(s => s.GetRequiredService<ModelLoading>());
+    .AddHostedService(s => s.GetRequiredService<ModelLoading>())
+    .AddHostedService<Draining>();
 
 // 3. Pipeline: errors in OpenAI's shape around everything, then the routes.
 var app = builder.Build();
-app.UseApiErrors("this worker has POST /v1/images/generations, POST /v1/images/edits, POST /drain, GET /livez, /readyz and /metrics");
+app.UseApiErrors("this worker has POST /v1/images/generations, POST /v1/images/edits, POST and DELETE /drain, GET /livez, /readyz and /metrics");
 app.MapProbes();
 app.MapMetrics("/metrics", registry);
 app.MapImages();
@@ -62,10 +62,6 @@ var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAdd
 Console.WriteLine($"modm-worker listening on {address}");
 await app.WaitForShutdownAsync();
 return app.Services.GetRequiredService<ModelLoading>().Failure is { } failure ? Refuse([failure]) : 0;
-
-// It ends when it has drawn what it has, and not before gateways have seen that its pod is about to end.
-static DrainingLifetime Draining(JobLoop jobs, IHostApplicationLifetime host) =>
-    new(host, TimeProvider.System, TimeSpan.FromSeconds(2), () => jobs.Drain(), () => jobs.IsIdle);
 
 static int Refuse(IEnumerable<string> lines)
 {

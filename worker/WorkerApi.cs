@@ -17,23 +17,11 @@ internal static class WorkerApi
     public static void MapProbes(this WebApplication app)
     {
         app.MapGet("/livez", () => Results.Text("ok"));
-        app.MapGet("/readyz", (ModelLoading loading) =>
-        {
-            var status = loading.Status;
-            return Results.Json(status, ApiJson.Default.WorkerStatus, statusCode: status.Phase == "ready" ? 200 : 503);
-        });
-        // Nothing new from now on: the gateway asks for it when this worker is to be removed and has drawn what it had.
-        app.MapPost("/drain", (JobLoop jobs, ModelLoading loading) =>
-        {
-            jobs.Drain();
-            return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
-        });
-        // It was thought better of.
-        app.MapDelete("/drain", (JobLoop jobs, ModelLoading loading) =>
-        {
-            jobs.Drain(false);
-            return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
-        });
+        app.MapGet("/readyz", (ModelLoading loading) => Results.Json(
+            loading.Status, ApiJson.Default.WorkerStatus, statusCode: loading.Status.Phase == "ready" ? 200 : 503));
+        // DELETE takes it back, as long as it is not about to end.
+        app.MapPost("/drain", (JobLoop loop, ModelLoading loading) => Drain(loop, loading, true));
+        app.MapDelete("/drain", (JobLoop loop, ModelLoading loading) => Drain(loop, loading, false));
     }
 
     public static void MapImages(this WebApplication app)
@@ -50,6 +38,12 @@ internal static class WorkerApi
         });
     }
 
+    private static IResult Drain(JobLoop loop, ModelLoading loading, bool drain)
+    {
+        loop.Drain(drain);
+        return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
+    }
+
     private static async Task Serve(HttpContext context, ImageRequest? request, RgbImage? source, ApiError? error)
     {
         var services = context.RequestServices;
@@ -57,6 +51,12 @@ internal static class WorkerApi
         if (error is not null)
         {
             await ApiErrors.WriteAsync(context, error);
+            return;
+        }
+        var loop = services.GetRequiredService<JobLoop>();
+        if (loop.Draining)
+        {
+            await BusyAsync(context, "The worker is draining and takes nothing new.");
             return;
         }
         if (services.GetRequiredService<ModelLoading>().Pipeline is not { } pipeline)
@@ -72,11 +72,10 @@ internal static class WorkerApi
             return;
         }
         using var stream = request!.Stream == true ? new EventStream(plan, source is not null) : null;
-        var jobs = services.GetRequiredService<JobLoop>().TryAdmit(plan.Tasks(stream, context.RequestAborted));
+        var jobs = loop.TryAdmit(plan.Tasks(stream, context.RequestAborted));
         if (jobs is null)
         {
-            context.Response.Headers[BusyHeader] = "true";
-            await ApiErrors.WriteAsync(context, ApiError.Unavailable("The worker draws as many images as it can.", 1));
+            await BusyAsync(context, "The worker draws as many images as it can.");
             return;
         }
         context.Response.Headers["x-modm-model"] = options.Name;
@@ -90,6 +89,12 @@ internal static class WorkerApi
         var images = await Task.WhenAll(jobs.Select(j => j.Done));
         await context.Response.WriteAsJsonAsync(
             plan.Response(images, created), ApiJson.Default.ImageResponse, cancellationToken: context.RequestAborted);
+    }
+
+    private static Task BusyAsync(HttpContext context, string reason)
+    {
+        context.Response.Headers[BusyHeader] = "true";
+        return ApiErrors.WriteAsync(context, ApiError.Unavailable(reason, 1));
     }
 
     // The one place where chance comes in; every answer reports the seed.

@@ -96,7 +96,7 @@ public sealed partial class ListWatch<T>(
             // Without a resourceVersion: a replica of the API server that lags behind must not turn time back.
             var page = await api.ReadAsync<Page>(
                 Query($"limit={PageSize}" + (next is null ? "" : $"&continue={Uri.EscapeDataString(next)}")), Accept("List"), stop);
-            foreach (var item in page.Items)
+            foreach (var item in page.Items ?? []) // An old server's empty list of metadata is null.
                 found[Key(item)] = item;
             version ??= page.Metadata.ResourceVersion;
             next = page.Metadata.ContinueProperty;
@@ -226,7 +226,7 @@ public sealed partial class ListWatch<T>(
     private sealed class Page
     {
         [JsonPropertyName("metadata")] public V1ListMeta Metadata { get; set; } = new();
-        [JsonPropertyName("items")] public List<T> Items { get; set; } = [];
+        [JsonPropertyName("items")] public List<T>? Items { get; set; }
     }
 
     private sealed class WatchEvent

@@ -17,7 +17,7 @@ internal sealed partial class ImageCache : IDisposable
     private readonly VectorIndex _index = new();
     private readonly FileStream _guard;
     private readonly CacheLog _log;
-    private readonly int _capacity;
+    private volatile int _capacity;
     private long _bytes;
 
     private ImageCache(FileStream guard, ImageFiles files, CacheLog log, int capacity) =>
@@ -25,7 +25,9 @@ internal sealed partial class ImageCache : IDisposable
 
     public ImageFiles Files { get; }
     public int Count => _byId.Count;
-    public int Capacity => _capacity;
+
+    /// <summary>Images; when it is lowered, old ones leave with the next that comes.</summary>
+    public int Capacity { get => _capacity; set => _capacity = value; }
     public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <param name="folder">Belongs to one process at a time.</param>

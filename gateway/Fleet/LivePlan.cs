@@ -41,21 +41,12 @@ internal sealed partial class LivePlan(RequestQueue queue, LoadMeter meter, Time
         return allocation;
     }
 
+    /// <summary>Where somebody else starts and ends the workers: ladder and expectations follow those that there are.</summary>
+    public Allocation NextAsTheyAre(MixtureSpec spec, IReadOnlyList<int> workers) => Next(AsTheyAre(spec, workers), workers);
+
     /// <summary>What is given up of quality: no more than the document allows, and nothing without a small model.</summary>
     public static DegradeStep InForce(DegradeStep planned, MixtureSpec spec) =>
         spec.Small.Count == 0 ? DegradeStep.None : planned < spec.Slo.Degrade ? planned : spec.Slo.Degrade;
-
-    /// <summary>The document with the workers that there are, as if nothing else could be had.</summary>
-    public static MixtureSpec AsTheyAre(MixtureSpec spec, IReadOnlyList<int> there)
-    {
-        WorkerPool Pool(WorkerPool pool, int n) => pool with { MinReplicas = n, MaxReplicas = n };
-        return spec with
-        {
-            Large = Pool(spec.Large, there[0]),
-            Small = [.. spec.Small.Select((p, i) => Pool(p, there[i + 1]))],
-            GpuBudget = spec.Pools.Select((p, i) => p.GpusPerReplica * there[i]).Sum(),
-        };
-    }
 
     /// <summary>As headers, bodies and logs have it.</summary>
     public static string NameOf(DegradeStep step) => step switch
@@ -66,6 +57,18 @@ internal sealed partial class LivePlan(RequestQueue queue, LoadMeter meter, Time
         DegradeStep.SmallForMisses => "small-for-misses",
         _ => "refuse",
     };
+
+    /// <summary>The document with the workers that there are, as if nothing else could be had.</summary>
+    private static MixtureSpec AsTheyAre(MixtureSpec spec, IReadOnlyList<int> there)
+    {
+        WorkerPool Pool(WorkerPool pool, int n) => pool with { MinReplicas = n, MaxReplicas = n };
+        return spec with
+        {
+            Large = Pool(spec.Large, there[0]),
+            Small = [.. spec.Small.Select((p, i) => Pool(p, there[i + 1]))],
+            GpuBudget = spec.Pools.Select((p, i) => p.GpusPerReplica * there[i]).Sum(),
+        };
+    }
 
     private static void Observe(Allocation allocation, DegradeStep degrade)
     {

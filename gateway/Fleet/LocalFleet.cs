@@ -45,12 +45,8 @@ internal sealed class LocalFleet(
         }
     }
 
-    private Allocation Plan()
-    {
-        if (!IsFixed) return plan.Next(_spec, [.. _spec.Pools.Select(Staying)]);
-        var there = registry.Counts();
-        return plan.Next(LivePlan.AsTheyAre(_spec, there), there);
-    }
+    private Allocation Plan() =>
+        IsFixed ? plan.NextAsTheyAre(_spec, registry.Counts()) : plan.Next(_spec, [.. _spec.Pools.Select(Staying)]);
 
     /// <summary>
     /// What is too much in a pool leaves, and what is missing starts while the machine has room: a worker that still draws

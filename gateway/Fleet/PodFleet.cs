@@ -1,4 +1,4 @@
-using System.Threading.Channels;
+using System.Collections.Concurrent;
 using k8s.Models;
 using MoDM.Cluster;
 using MoDM.Planning;
@@ -6,44 +6,65 @@ using MoDM.Planning;
 namespace MoDM.Gateway.Fleet;
 
 /// <summary>
-/// The worker pods of this gateway's mixture. It makes and removes none, the operator does; it only knows which there are, and
-/// stops sending to those that are to go before they go (complaints 6 and 7).
+/// The worker pods of a mixture in a cluster. The operator starts, marks and removes them; this watches them, keeps the
+/// <see cref="WorkerRegistry"/> in step and never writes to the API server.
 /// </summary>
-internal sealed partial class PodFleet(
-    GatewayOptions options, CurrentMixture current, WorkerRegistry registry, LivePlan plan, HttpMessageInvoker http, TimeProvider time,
-    ILogger<PodFleet> log)
-    : BackgroundService
+internal sealed partial class PodFleet : BackgroundService
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+    /// <summary>Also without an event: whether a worker is idle, and what it says of itself, comes from elsewhere.</summary>
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
 
-    private readonly Dictionary<string, Member> _members = [];
-    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private ListWatch<V1Pod>? _pods;
+    private readonly ListWatch<V1Pod> _pods;
+    private readonly CurrentMixture _mixture;
+    private readonly WorkerRegistry _registry;
+    private readonly LivePlan _plan;
+    private readonly HttpMessageInvoker _http;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly SemaphoreSlim _changed = new(0);
 
-    /// <summary>The pods that there are have been listed.</summary>
-    public bool Synced => _pods?.Synced.IsCompletedSuccessfully == true;
+    /// <summary>By the pod's uid: the worker's id, and where it is.</summary>
+    private readonly Dictionary<string, (string Id, Uri Address)> _members = [];
+    private readonly ConcurrentDictionary<string, bool> _beingTold = new();
+
+    public PodFleet(
+        ClusterResource cluster, CurrentMixture mixture, WorkerRegistry registry, LivePlan plan, HttpMessageInvoker http,
+        TimeProvider time, ILogger<PodFleet> log)
+    {
+        (_mixture, _registry, _plan, _http, _time, _log) = (mixture, registry, plan, http, time, log);
+        _pods = new ListWatch<V1Pod>(
+            cluster.Api, ClusterNames.Pods(cluster.Api.Namespace),
+            ClusterNames.ByLabels((ClusterNames.MixtureLabel, cluster.Name), (ClusterNames.RoleLabel, ClusterNames.WorkerRole)), time, log);
+        _pods.Changed += _ => _changed.Release();
+    }
+
+    /// <summary>The pods have been read once.</summary>
+    public bool Synced => _pods.Synced.IsCompletedSuccessfully;
+
+    public override void Dispose()
+    {
+        _changed.Dispose();
+        base.Dispose();
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var (api, name) = options.Cluster!;
-        _pods = new ListWatch<V1Pod>(api, ClusterNames.Pods(api.Namespace),
-            ClusterNames.ByLabels((ClusterNames.MixtureLabel, name), (ClusterNames.RoleLabel, ClusterNames.WorkerRole)), time, log);
-        _pods.Changed += _ => _changed.Writer.TryWrite(true);
         var watching = _pods.RunAsync(stoppingToken);
         try
         {
             await _pods.Synced.WaitAsync(stoppingToken);
-            for (var planned = time.GetTimestamp(); ;)
+            for (long? planned = null; ;)
             {
-                Apply(PodSteps.Decide(_pods.Items, Known(), [.. current.Now.Spec.Pools.Select(p => p.Name)]), stoppingToken);
-                if (time.GetElapsedTime(planned) >= CapacityPlanner.Tick(current.Now.Spec))
+                Reconcile(stoppingToken);
+                var spec = _mixture.Now.Spec;
+                if (planned is null || _time.GetElapsedTime(planned.Value) >= CapacityPlanner.Tick(spec))
                 {
-                    planned = time.GetTimestamp();
-                    Plan();
+                    _plan.NextAsTheyAre(spec, _registry.Counts());
+                    planned = _time.GetTimestamp();
                 }
-                await Task.WhenAny(_changed.Reader.WaitToReadAsync(stoppingToken).AsTask(), Task.Delay(LookAgain, time, stoppingToken));
-                stoppingToken.ThrowIfCancellationRequested();
-                _changed.Reader.TryRead(out _);
+                await _changed.WaitAsync(Pace, stoppingToken);
+                while (_changed.Wait(0, CancellationToken.None)) { } // Many events are one reason to look.
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -52,96 +73,74 @@ internal sealed partial class PodFleet(
         }
     }
 
-    /// <summary>With the workers that there are: how many there should be is the operator's part, the ladder is ours.</summary>
-    private void Plan()
+    private void Reconcile(CancellationToken stop)
     {
-        var there = registry.Counts();
-        if (there.Sum() > 0) plan.Next(LivePlan.AsTheyAre(current.Now.Spec, there), there);
+        // Observe.
+        WorkerPod[] pods = [.. _pods.Items.Select(WorkerPod.Of)];
+        PodMember[] members = [.. _members.Select(m => _registry.Find(m.Value.Id) is { } seen
+            ? new PodMember(m.Key, m.Value.Address, seen.Draining, seen.InFlight, seen.Phase) : null).OfType<PodMember>()];
+
+        // Decide.
+        var actions = PodPlan.Decide(pods, members, _mixture.Now.Spec.Pools.Select(p => p.Name).ToHashSet());
+
+        // Act.
+        foreach (var action in actions)
+            Act(action, Array.Find(pods, p => p.Uid == action.Pod), stop);
     }
 
-    private Dictionary<string, KnownPod> Known() => _members.ToDictionary(m => m.Key, m => new KnownPod(m.Value.Address, m.Value.Draining is not null));
-
-    private void Apply(IEnumerable<PodStep> steps, CancellationToken stop)
+    private void Act(PodAction action, WorkerPod? pod, CancellationToken stop)
     {
-        foreach (var step in steps)
+        switch (action.Step)
         {
-            Log.Step(log, step.Kind, step.Name.Length > 0 ? step.Name : step.Address.ToString(), step.Reason);
-            switch (step.Kind)
-            {
-                case PodStepKind.Join:
-                    _members[step.Uid] = new Member(registry.Add(step.Pool, step.Address), step.Address);
-                    break;
-                case PodStepKind.Drain:
-                    var leaving = _members[step.Uid];
-                    leaving.Draining = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                    _ = DrainAsync(step.Uid, leaving, leaving.Draining.Token);
-                    break;
-                case PodStepKind.Serve:
-                    Forget(step.Uid);
-                    _members[step.Uid] = new Member(registry.Add(step.Pool, step.Address), step.Address);
-                    _ = TellAsync(HttpMethod.Delete, step.Address, stop);
-                    break;
-                default:
-                    Forget(step.Uid);
-                    break;
-            }
+            case PodStep.Add or PodStep.AddDraining:
+                _members[pod!.Uid] = (_registry.Add(pod.Model, pod.Address!, draining: action.Step == PodStep.AddDraining), pod.Address!);
+                break;
+            case PodStep.Drain:
+                _ = _registry.DrainAsync(_members[action.Pod].Id); // Whether it is idle is seen each time.
+                break;
+            case PodStep.Serve:
+                _registry.Serve(_members[action.Pod].Id);
+                break;
+            case PodStep.TellDrain or PodStep.TellServe:
+                if (!_beingTold.TryAdd(action.Pod, true)) return;
+                _ = TellAsync(action.Step == PodStep.TellDrain ? HttpMethod.Post : HttpMethod.Delete, pod!, stop);
+                break;
+            case PodStep.Remove:
+                _members.Remove(action.Pod, out var gone);
+                _registry.Remove(gone.Id);
+                break;
         }
+        Log.Acted(_log, action.Step, pod?.Name ?? action.Pod, action.Reason);
     }
 
-    private void Forget(string uid)
+    /// <summary>Once; when it did not help, the next look tries again.</summary>
+    private async Task TellAsync(HttpMethod method, WorkerPod pod, CancellationToken stop)
     {
-        if (!_members.Remove(uid, out var member)) return;
-        member.Draining?.Cancel();
-        registry.Remove(member.Id);
-    }
-
-    /// <summary>When it has drawn what it had, it is told that nothing more comes: then it is not ready, and the operator removes it.</summary>
-    private async Task DrainAsync(string uid, Member member, CancellationToken cancel)
-    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        timeout.CancelAfter(AnswerWithin);
         try
         {
-            await registry.DrainAsync(member.Id).WaitAsync(cancel);
-            while (!await TellAsync(HttpMethod.Post, member.Address, cancel))
-                await Task.Delay(LookAgain, time, cancel);
-            Log.Drained(log, uid, member.Address);
+            using var request = new HttpRequestMessage(method, new Uri(pod.Address!, "/drain"));
+            using var response = await _http.SendAsync(request, timeout.Token);
+            if (!response.IsSuccessStatusCode) Log.NotTold(_log, method, pod.Name, $"{(int)response.StatusCode}");
+            await Task.Delay(Pace, _time, stop); // It is asked what it says of itself meanwhile.
         }
-        catch (OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            // It is gone, or serves again.
+            if (!stop.IsCancellationRequested) Log.NotTold(_log, method, pod.Name, e.Message);
         }
-    }
-
-    private async Task<bool> TellAsync(HttpMethod method, Uri worker, CancellationToken cancel)
-    {
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        timeout.CancelAfter(TimeSpan.FromSeconds(5));
-        try
+        finally
         {
-            using var request = new HttpRequestMessage(method, new Uri(worker, "/drain"));
-            using var response = await http.SendAsync(request, timeout.Token);
-            return response.IsSuccessStatusCode;
+            _beingTold.TryRemove(pod.Uid, out _);
         }
-        catch (Exception) when (!cancel.IsCancellationRequested)
-        {
-            return false; // Perhaps it has ended already; it is asked again while its pod is there.
-        }
-    }
-
-    private sealed class Member(string id, Uri address)
-    {
-        public string Id => id;
-        public Uri Address => address;
-
-        /// <summary>Cancelled when it is gone or serves again; null while it serves.</summary>
-        public CancellationTokenSource? Draining { get; set; }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "{Kind} {Pod}: {Reason}")]
-        public static partial void Step(ILogger log, PodStepKind kind, string pod, string reason);
+        [LoggerMessage(1, LogLevel.Information, "{Step} {Pod}: {Reason}")]
+        public static partial void Acted(ILogger log, PodStep step, string pod, string reason);
 
-        [LoggerMessage(2, LogLevel.Information, "Pod {Uid} at {Address} has drawn what it had")]
-        public static partial void Drained(ILogger log, string uid, Uri address);
+        [LoggerMessage(2, LogLevel.Warning, "{Method} /drain at {Pod} failed and is tried again: {Reason}")]
+        public static partial void NotTold(ILogger log, HttpMethod method, string pod, string reason);
     }
 }

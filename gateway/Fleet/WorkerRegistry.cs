@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using MoDM.Api;
 using MoDM.Gateway.Scheduling;
-using MoDM.Mixture;
 
 namespace MoDM.Gateway.Fleet;
 
@@ -11,7 +10,7 @@ namespace MoDM.Gateway.Fleet;
 /// queue; one that fails a request leaves at once and joins again when it answers.
 /// </summary>
 internal sealed partial class WorkerRegistry(
-    MixtureSpec spec, RequestQueue queue, LoadMeter meter, HttpMessageInvoker http, TimeProvider time,
+    CurrentMixture mixture, RequestQueue queue, LoadMeter meter, HttpMessageInvoker http, TimeProvider time,
     IHostApplicationLifetime lifetime, ILogger<WorkerRegistry> log)
 {
     private static readonly TimeSpan PollWhenReady = TimeSpan.FromSeconds(1);
@@ -28,13 +27,16 @@ internal sealed partial class WorkerRegistry(
 
     public IEnumerable<WorkerState> Members => _members.Values
         .OrderBy(m => m.Rank).ThenBy(m => m.Id, StringComparer.Ordinal)
-        .Select(m => new WorkerState(m.Model, m.IsLarge, m.State, m.InFlight, m.Slot?.Capacity ?? 0));
+        .Select(m => m.Seen);
+
+    /// <summary>Null when it has been removed.</summary>
+    public WorkerState? Find(string id) => _members.TryGetValue(id, out var member) ? member.Seen : null;
 
     public bool AnyReady(bool large) => _members.Values.Any(m => m.IsLarge == large && m is { Slot: not null, Draining: false });
 
     /// <summary>Workers of each pool that serve or start, in the document's order; without those that are lost.</summary>
     public IReadOnlyList<int> Counts() =>
-        [.. spec.Pools.Select((_, rank) => _members.Values.Count(m => m.Rank == rank && m is { Lost: false, Draining: false }))];
+        [.. mixture.Now.Spec.Pools.Select((_, rank) => _members.Values.Count(m => m.Rank == rank && m is { Lost: false, Draining: false }))];
 
     /// <summary>Images that it draws; null when it cannot draw now.</summary>
     public int? InFlight(string id) => _members.TryGetValue(id, out var member) && member.Slot is not null ? member.InFlight : null;
@@ -55,12 +57,13 @@ internal sealed partial class WorkerRegistry(
     }
 
     /// <param name="started">Time stamp of the decision to start it, when it was ours.</param>
-    public string Add(string model, Uri address, long? started = null)
+    /// <param name="draining">Nothing is to be sent to it for now.</param>
+    public string Add(string model, Uri address, long? started = null, bool draining = false)
     {
-        var rank = spec.Pools.ToList().FindIndex(p => p.Name == model);
-        var member = new Member($"{model}-{Interlocked.Increment(ref _ids)}", model, rank, address, started);
+        var rank = mixture.Now.Spec.Pools.ToList().FindIndex(p => p.Name == model);
+        var member = new Member($"{model}-{Interlocked.Increment(ref _ids)}", model, rank, address, started) { Draining = draining };
         _members[member.Id] = member;
-        _ = WatchAsync(member, lifetime.ApplicationStopping);
+        _ = WatchAsync(member, lifetime.ApplicationStopped); // Until then requests are finished, and may need another worker.
         return member.Id;
     }
 
@@ -74,6 +77,20 @@ internal sealed partial class WorkerRegistry(
             Log.Draining(log, id, member.InFlight);
             return Task.WhenAll(member.Slots.Select(queue.DrainAsync));
         }
+    }
+
+    /// <summary>A worker that was to be drained is wanted again.</summary>
+    public void Serve(string id)
+    {
+        if (!_members.TryGetValue(id, out var member)) return;
+        lock (member)
+        {
+            if (!member.Draining) return;
+            member.Draining = false;
+            // The same place, since it may still draw; one that does not answer joins when it does.
+            if (member.Slot is { } slot) queue.Join(slot);
+        }
+        Log.ServesAgain(log, id);
     }
 
     public void Remove(string id)
@@ -100,9 +117,10 @@ internal sealed partial class WorkerRegistry(
             while (!member.Removed)
             {
                 var status = await AskAsync(member.Address, stop);
+                member.Phase = status?.Phase;
                 if (status is { Phase: "ready" }) Ready(member, status);
                 else Lose(member);
-                await Task.Delay(member.Slot is null ? PollWhenNot : PollWhenReady, time, stop);
+                await Task.Delay(member is { Slot: null, Draining: false } ? PollWhenNot : PollWhenReady, time, stop);
             }
         }
         catch (OperationCanceledException)
@@ -145,8 +163,8 @@ internal sealed partial class WorkerRegistry(
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, "/readyz"));
             using var response = await http.SendAsync(request, timeout.Token);
-            return response.IsSuccessStatusCode
-                ? await response.Content.ReadFromJsonAsync(ApiJson.Default.WorkerStatus, timeout.Token) : null;
+            var status = await response.Content.ReadFromJsonAsync(ApiJson.Default.WorkerStatus, timeout.Token);
+            return response.IsSuccessStatusCode == (status is { Phase: "ready" }) ? status : null;
         }
         catch (Exception) when (!stop.IsCancellationRequested)
         {
@@ -158,6 +176,7 @@ internal sealed partial class WorkerRegistry(
     {
         private volatile WorkerSlot? _slot;
         private volatile bool _removed, _draining;
+        private volatile string? _phase;
         private volatile IReadOnlyList<WorkerSlot> _slots = [];
 
         public string Id => id;
@@ -172,11 +191,14 @@ internal sealed partial class WorkerRegistry(
         public IReadOnlyList<WorkerSlot> Slots => _slots;
         public bool Removed { get => _removed; set => _removed = value; }
         public bool Draining { get => _draining; set => _draining = value; }
+        public string? Phase { get => _phase; set => _phase = value; }
 
         /// <summary>It served, and does not any more.</summary>
         public bool Lost => Slot is null && Slots.Count > 0;
         public int InFlight => Slots.Sum(s => s.InFlight);
         public string State => Draining ? "draining" : Slot is null ? "starting" : InFlight > 0 ? "busy" : "ready";
+
+        public WorkerState Seen => new(model, IsLarge, State, InFlight, Slot?.Capacity ?? 0) { Draining = Draining, Phase = Phase };
 
         public void Join(WorkerSlot slot)
         {
@@ -195,7 +217,17 @@ internal sealed partial class WorkerRegistry(
 
         [LoggerMessage(3, LogLevel.Information, "Worker {Id} gets nothing more, and ends when the {InFlight} images that it draws are done")]
         public static partial void Draining(ILogger log, string id, int inFlight);
+
+        [LoggerMessage(4, LogLevel.Information, "Worker {Id} is not to end after all, and serves again")]
+        public static partial void ServesAgain(ILogger log, string id);
     }
 }
 
-internal readonly record struct WorkerState(string Model, bool IsLarge, string State, int InFlight, int Capacity);
+internal readonly record struct WorkerState(string Model, bool IsLarge, string State, int InFlight, int Capacity)
+{
+    /// <summary>Nothing more is sent to it.</summary>
+    public bool Draining { get; init; }
+
+    /// <summary>What it said last of itself (<see cref="WorkerStatus.Phase"/>); null when it did not answer.</summary>
+    public string? Phase { get; init; }
+}

@@ -10,7 +10,7 @@ namespace MoDM.Gateway.Forwarding;
 /// Sends one image's job to one worker through YARP's forwarder, and reads the stream of events that comes back.
 /// The client's own request is not forwarded as it is: its n images may go to n workers, each with its own body.
 /// </summary>
-internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvoker http)
+internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvoker http, Func<TimeSpan> silence)
 {
     public static HttpMessageInvoker Connections() => new(new SocketsHttpHandler
     {
@@ -23,11 +23,10 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         ResponseDrainTimeout = TimeSpan.Zero,
     });
 
-    /// <param name="silence">How long nothing may come from the worker.</param>
     /// <param name="onEvent">Gets progress and previews while the worker draws.</param>
     /// <exception cref="OperationCanceledException">The client went away; the worker stops at its next step.</exception>
     public async Task<WorkerAnswer> DrawAsync(
-        Uri worker, WorkerJob job, TimeSpan silence, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
+        Uri worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, CancellationToken cancel)
     {
         var (body, contentType) = job.ToBody();
         var context = new DefaultHttpContext { RequestAborted = cancel };
@@ -38,14 +37,20 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         context.Request.ContentLength = body.Length;
         context.Request.Body = new MemoryStream(body, writable: false);
 
-        var exchange = new Exchange(onEvent, silence, cancel);
         // YARP's own default (100 s) would cut every longer generation short (complaint 12).
-        var config = new ForwarderRequestConfig { ActivityTimeout = silence, Version = HttpVersion.Version11 };
+        var patience = silence();
+        var config = new ForwarderRequestConfig { ActivityTimeout = patience, Version = HttpVersion.Version11 };
+        var exchange = new Exchange(onEvent, patience, cancel);
         var error = await forwarder.SendAsync(context, worker.ToString(), http, config, exchange, cancel);
         cancel.ThrowIfCancellationRequested();
-        return exchange.Answer ?? new WorkerAnswer(
-            error is ForwarderError.RequestTimedOut ? WorkerOutcome.Silent : WorkerOutcome.Lost);
+        return exchange.Answer ?? new WorkerAnswer(WasNotReached(context) ? WorkerOutcome.Absent
+            : error is ForwarderError.RequestTimedOut ? WorkerOutcome.Silent : WorkerOutcome.Lost);
     }
+
+    /// <summary>Refused, unknown, or no connection within the connections' own limit: that one has a TimeoutException inside.</summary>
+    private static bool WasNotReached(HttpContext context) => context.Features.Get<IForwarderErrorFeature>()?.Exception
+        is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError }
+        or OperationCanceledException { InnerException: TimeoutException };
 
     /// <summary>Takes the worker's response over from YARP, which would copy it to the client.</summary>
     private sealed class Exchange(Func<ImageEvent, ValueTask> onEvent, TimeSpan silence, CancellationToken cancel)
@@ -107,7 +112,7 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         private static async Task<WorkerAnswer> ReadErrorAsync(HttpResponseMessage response, CancellationToken cancel)
         {
             if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
-                return new WorkerAnswer(response.Headers.Contains("x-modm-busy") ? WorkerOutcome.Busy : WorkerOutcome.Lost);
+                return new WorkerAnswer(response.Headers.Contains("x-modm-busy") ? WorkerOutcome.Busy : WorkerOutcome.Absent);
             var body = await response.Content.ReadAsByteArrayAsync(cancel);
             return Refused(JsonSerializer.Deserialize(body, ApiJson.Default.ApiErrorBody)?.Error, (int)response.StatusCode);
         }

@@ -44,7 +44,10 @@ internal enum WorkerOutcome
     /// <summary>It draws for somebody else; the image keeps its place in the queue.</summary>
     Busy,
 
-    /// <summary>Connection refused or lost: another worker can try.</summary>
+    /// <summary>It could not be reached, or does not serve: nothing was begun.</summary>
+    Absent,
+
+    /// <summary>The connection was lost while it drew: another worker can try.</summary>
     Lost,
 
     /// <summary>Nothing came from it for longer than the mixture allows.</summary>

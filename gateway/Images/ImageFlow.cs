@@ -13,24 +13,29 @@ namespace MoDM.Gateway.Images;
 
 /// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
 internal sealed class ImageFlow(
-    CurrentMixture current, ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter,
-    WorkerRegistry workers, WorkerForwarder forwarder, TimeProvider time)
+    ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter, WorkerRegistry workers,
+    WorkerForwarder forwarder, TimeProvider time)
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
     private const int Attempts = 3;
     private const double DefaultEditStrength = 0.8;
+
+    /// <summary>To come back after, where the time that a worker takes to start is all there is to wait for.</summary>
+    private const int StartSeconds = 5;
     private static readonly HitDecision GoneSource = new(CacheRoute.Miss, 0, "the cached image is gone or damaged");
     private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(50);
 
+    private int _early;
+
     /// <summary>Decides about a valid request and puts its images into the queue.</summary>
+    /// <param name="mixture">As it is when the request comes, and for this request from then on.</param>
     /// <param name="edited">The caller's picture, for an edit.</param>
     public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(
-        ImageRequest request, byte[]? edited, CancellationToken cancel)
+        ModelMixture mixture, ImageRequest request, byte[]? edited, CancellationToken cancel)
     {
-        var (arrival, mixture) = (queue.Now, current.Now);
-        if (!await workers.WaitForFirstAsync(mixture.Spec.Slo.Latency, cancel))
-            return (null, ApiError.Unavailable("No worker has loaded its model yet. Ask /readyz, or try again later.", 5));
-        if (Deaf(request, mixture) is { } deaf)
+        var arrival = queue.Now;
+        if (await AwaitFirstWorkerAsync(mixture.Spec.Slo.Latency, cancel) is { } early) return (null, early);
+        if (Deaf(mixture.Spec, request) is { } deaf)
             return (null, ApiError.BadRequest("negative_prompt", deaf));
         var (size, refusal) = SizeOf(request, workers.Sizes);
         if (refusal is not null) return (null, ApiError.BadRequest("size", refusal));
@@ -59,9 +64,8 @@ internal sealed class ImageFlow(
 
         // 5. Queue, unless it would be in vain.
         double WorkOf(HitDecision d) => (steps - d.SkipSteps) / (double)mixture.Spec.Steps;
-        var arrived = new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised));
-        GatewayMetrics.Arrived(mixture.Name, arrived);
-        var (tickets, refused) = queue.Enqueue(arrived);
+        var (tickets, refused) = queue.Enqueue(
+            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
         if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
         if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
@@ -92,12 +96,13 @@ internal sealed class ImageFlow(
         ImagePlan plan, int index, Func<ImageEvent, WorkerSlot, ValueTask> onEvent, CancellationToken cancel)
     {
         var ticket = plan.Tickets[index];
-        for (var lost = 0; ;)
+        for (int lost = 0, absent = 0; ;)
         {
             var turn = await queue.WaitAsync(ticket, cancel);
             if (turn.Worker is not { } worker) return (null, Late(plan, ticket));
             var waited = queue.Now - ticket.Queued;
-            var answer = await DrawOnAsync(worker, plan, index, e => onEvent(e, worker), ticket, cancel);
+            var answer = await DrawOnAsync(
+                worker, JobFor(plan, index, worker.Model), e => onEvent(e, worker), ticket, wasAbsent: absent > 0, cancel);
             switch (answer.Outcome)
             {
                 case WorkerOutcome.Completed:
@@ -108,9 +113,30 @@ internal sealed class ImageFlow(
                         ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
                 case WorkerOutcome.Silent:
                     return (null, ApiError.Timeout($"{worker.Model} was silent for {SilenceFor(plan.Mixture).TotalSeconds:0} s."));
+                case WorkerOutcome.Absent:
+                    // No attempt: nothing was begun, and it is not asked again before it says that it is ready.
+                    absent++;
+                    break;
                 case WorkerOutcome.Lost when ++lost >= Attempts:
                     return (null, ApiError.Upstream($"{lost} workers in a row went away while they drew this image."));
             }
+        }
+    }
+
+    /// <summary>What can be drawn is known once a worker has been ready. As few wait for that as may wait in the queue.</summary>
+    private async Task<ApiError?> AwaitFirstWorkerAsync(TimeSpan patience, CancellationToken cancel)
+    {
+        try
+        {
+            if (Interlocked.Increment(ref _early) > queue.Limit)
+                return ApiError.Busy(
+                    $"No worker has loaded its model yet, and {queue.Limit} requests wait for one. Try again in {StartSeconds} s.", StartSeconds);
+            return await workers.WaitForFirstAsync(patience, cancel) ? null
+                : ApiError.Unavailable($"No worker has loaded its model yet. Try again in {StartSeconds} s.", StartSeconds);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _early);
         }
     }
 
@@ -122,8 +148,8 @@ internal sealed class ImageFlow(
     public (int Ahead, LatencyEstimate? Expected)? Outlook(ImagePlan plan, int index) => queue.Outlook(plan.Tickets[index]);
 
     /// <summary>Seconds until an image of which so many steps are done; null before one of its kind has been timed.</summary>
-    public double? SecondsLeft(WorkerSlot worker, int step, int steps) =>
-        meter.DrawSeconds(worker.Rank) * (steps - step) / current.Now.Spec.Steps;
+    public double? SecondsLeft(ImagePlan plan, WorkerSlot worker, int step, int steps) =>
+        meter.DrawSeconds(worker.Rank) * (steps - step) / plan.Mixture.Spec.Steps;
 
     /// <summary>Gives back the places of images that nobody will ask for.</summary>
     public void Abandon(ImagePlan plan)
@@ -132,18 +158,19 @@ internal sealed class ImageFlow(
             queue.GiveUp(ticket);
     }
 
+    /// <param name="wasAbsent">The image was given time for another worker before, since one was not there.</param>
     private async Task<WorkerAnswer> DrawOnAsync(
-        WorkerSlot worker, ImagePlan plan, int index, Func<ImageEvent, ValueTask> onEvent, Ticket ticket, CancellationToken cancel)
+        WorkerSlot worker, WorkerJob job, Func<ImageEvent, ValueTask> onEvent, Ticket ticket, bool wasAbsent, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         WorkerAnswer? answer = null;
         try
         {
             answer = workers.AddressOf(worker) is { } address
-                ? await forwarder.DrawAsync(address, JobFor(plan, index, worker.Model), SilenceFor(plan.Mixture), onEvent, cancel) : new WorkerAnswer(WorkerOutcome.Lost);
-            if (answer.Outcome == WorkerOutcome.Lost) workers.Suspect(worker);
-            if (answer.Outcome is WorkerOutcome.Lost or WorkerOutcome.Busy)
-                queue.Requeue(ticket, lost: answer.Outcome == WorkerOutcome.Lost);
+                ? await forwarder.DrawAsync(address, job, onEvent, cancel) : new WorkerAnswer(WorkerOutcome.Absent);
+            var (lost, absent) = (answer.Outcome == WorkerOutcome.Lost, answer.Outcome == WorkerOutcome.Absent);
+            if (lost || absent) workers.Suspect(worker);
+            if (lost || absent || answer.Outcome == WorkerOutcome.Busy) queue.Requeue(ticket, lost || absent && !wasAbsent);
             // Its slot stays taken for a moment, so that the image is not sent to the busy worker over and over.
             if (answer.Outcome == WorkerOutcome.Busy) await Task.Delay(BusyPause, time, cancel);
             return answer;
@@ -235,7 +262,7 @@ internal sealed class ImageFlow(
             ? ApiError.Busy(
                 $"No worker was free in time for {plan.Mixture.Spec.Slo.Latency.TotalSeconds:0.#} s. Try again in {retryAfter} s.",
                 retryAfter, "deadline_exceeded")
-            : ApiError.Unavailable("No worker that could draw this is running.", retryAfter);
+            : ApiError.Unavailable("No worker that could draw this is running.", Math.Max(StartSeconds, retryAfter));
     }
 
     private static (HitDecision Usual, HitDecision Raised) Both(HitDecision decision) => (decision, decision);
@@ -253,10 +280,10 @@ internal sealed class ImageFlow(
     }
 
     /// <summary>Guidance of at most 1 does not look at a negative prompt, and any model of the mixture may draw (complaint 18).</summary>
-    private static string? Deaf(ImageRequest request, ModelMixture mixture)
+    private static string? Deaf(MixtureSpec spec, ImageRequest request)
     {
         if (string.IsNullOrEmpty(request.NegativePrompt)) return null;
-        var pool = mixture.Spec.Pools.FirstOrDefault(p => (request.GuidanceScale ?? p.GuidanceScale) <= 1);
+        var pool = spec.Pools.FirstOrDefault(p => (request.GuidanceScale ?? p.GuidanceScale) <= 1);
         return pool is null ? null
             : $"is not looked at by {pool.Name} with a guidance scale of 1 or less; leave it out, or send a higher guidance_scale.";
     }

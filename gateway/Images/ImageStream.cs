@@ -53,7 +53,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
                 Step = e.Step,
                 Steps = e.Steps,
                 Model = worker.Model,
-                EtaSeconds = Rounded(flow.SecondsLeft(worker, e.Step ?? 0, e.Steps ?? 0)),
+                EtaSeconds = Rounded(flow.SecondsLeft(plan, worker, e.Step ?? 0, e.Steps ?? 0)),
             }, context.RequestAborted);
             return;
         }

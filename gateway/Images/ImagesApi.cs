@@ -22,24 +22,24 @@ internal static partial class ImagesApi
             .Accepts<ImageRequest>("multipart/form-data").Describe("Draw images from a prompt and a picture (image-to-image)");
         images.MapGet("/images/{id}", ImageAnswer.File)
             .WithSummary("Get an image by id").Produces(200, contentType: "image/png");
-        images.MapGet("/models", (ModelMixture mixture) =>
-                Results.Json(new ModelList([CardOf(mixture)]), ApiJson.Default.ModelList))
+        images.MapGet("/models", (CurrentMixture mixture) =>
+                Results.Json(new ModelList([CardOf(mixture.Now)]), ApiJson.Default.ModelList))
             .WithSummary("List the models, that is the mixture").Produces<ModelList>();
-        images.MapGet("/models/{id}", (string id, ModelMixture mixture) => id == mixture.Name
-            ? Results.Json(CardOf(mixture), ApiJson.Default.ModelCard) : ApiErrors.Result(UnknownModel(id, mixture)))
+        images.MapGet("/models/{id}", (string id, CurrentMixture mixture) => id == mixture.Now.Name
+            ? Results.Json(CardOf(mixture.Now), ApiJson.Default.ModelCard) : ApiErrors.Result(UnknownModel(id, mixture.Now)))
             .WithSummary("Get one model").Produces<ModelCard>();
     }
 
-    private static async Task GenerateAsync(HttpContext context, ImageFlow flow, ModelMixture mixture, TimeProvider time)
+    private static async Task GenerateAsync(HttpContext context, ImageFlow flow, CurrentMixture mixture, TimeProvider time)
     {
         var (request, error) = await ImageBody.ReadJsonAsync(context, NotForGenerations);
-        await AnswerAsync(context, flow, mixture, time, request, null, error);
+        await AnswerAsync(context, flow, mixture.Now, time, request, null, error);
     }
 
-    private static async Task EditAsync(HttpContext context, ImageFlow flow, ModelMixture mixture, TimeProvider time)
+    private static async Task EditAsync(HttpContext context, ImageFlow flow, CurrentMixture mixture, TimeProvider time)
     {
         var (request, picture, error) = await ImageBody.ReadFormAsync(context, NotForEdits);
-        await AnswerAsync(context, flow, mixture, time, request, picture?.Encode(ImageEncoding.Png), error);
+        await AnswerAsync(context, flow, mixture.Now, time, request, picture?.Encode(ImageEncoding.Png), error);
     }
 
     private static async Task AnswerAsync(
@@ -52,7 +52,7 @@ internal static partial class ImagesApi
         string drawnBy = "none";
         try
         {
-            if (error is null) (plan, error) = await flow.PlanAsync(request!, picture, context.RequestAborted);
+            if (error is null) (plan, error) = await flow.PlanAsync(mixture, request!, picture, context.RequestAborted);
             if (plan is null)
                 await ApiErrors.WriteAsync(context, error!);
             else if (request!.Stream == true)

@@ -11,6 +11,13 @@ namespace MoDM.Gateway.Scheduling;
 internal readonly record struct Arrival(
     TimeSpan Came, CacheRoute Route, int Images, double Work, double UsualWork, double RaisedWork);
 
+/// <summary>What has arrived since the start, refused images too; work is in full drawings.</summary>
+internal readonly record struct ArrivedLoad(double Misses, double MissWork, double Hits, double HitWork, double RaisedHitWork)
+{
+    public static ArrivedLoad operator -(ArrivedLoad a, ArrivedLoad b) => new(
+        a.Misses - b.Misses, a.MissWork - b.MissWork, a.Hits - b.Hits, a.HitWork - b.HitWork, a.RaisedHitWork - b.RaisedHitWork);
+}
+
 /// <summary>
 /// Measures what the planner decides by: what arrives, how long a full drawing takes in each pool, and how long a worker
 /// takes to load. Misses count by their work, since an edit or a short schedule asks for less than a full drawing.
@@ -30,15 +37,21 @@ internal sealed class LoadMeter
     private readonly TimeProvider _time;
     private readonly string[] _models;
     private readonly Speed[] _speeds;
-    private readonly double[] _loadSeconds;
+    private readonly double[] _loadSeconds, _capacities;
+    private ArrivedLoad _arrived, _taken;
     private long _since;
-    private double _misses, _hits, _hitWork, _raisedHitWork;
 
     public LoadMeter(MixtureSpec spec, TimeProvider time)
     {
         (_time, _since) = (time, time.GetTimestamp());
         _models = [.. spec.Pools.Select(p => p.Name)];
         (_speeds, _loadSeconds) = (new Speed[_models.Length], new double[_models.Length]);
+        _capacities = [.. _models.Select(_ => 1.0)];
+    }
+
+    public ArrivedLoad Total
+    {
+        get { lock (_lock) return _arrived; }
     }
 
     /// <summary>Also what is then refused: it is demand.</summary>
@@ -46,14 +59,15 @@ internal sealed class LoadMeter
     {
         lock (_lock)
         {
-            if (arrival.Route == CacheRoute.Miss)
-            {
-                _misses += arrival.Images * arrival.Work;
-                return;
-            }
-            _hits += arrival.Images;
-            _hitWork += arrival.Images * arrival.UsualWork;
-            _raisedHitWork += arrival.Images * arrival.RaisedWork;
+            var n = arrival.Images;
+            _arrived = arrival.Route == CacheRoute.Miss
+                ? _arrived with { Misses = _arrived.Misses + n, MissWork = _arrived.MissWork + n * arrival.Work }
+                : _arrived with
+                {
+                    Hits = _arrived.Hits + n,
+                    HitWork = _arrived.HitWork + n * arrival.UsualWork,
+                    RaisedHitWork = _arrived.RaisedHitWork + n * arrival.RaisedWork,
+                };
         }
     }
 
@@ -63,6 +77,16 @@ internal sealed class LoadMeter
     public void Drew(int pool, double seconds, double work)
     {
         lock (_lock) _speeds[pool] = _speeds[pool].With(seconds, work);
+    }
+
+    /// <summary>What was measured goes on counting when a full drawing has another number of steps.</summary>
+    public void StepsChanged(int before, int now)
+    {
+        lock (_lock)
+        {
+            for (var i = 0; i < _speeds.Length; i++)
+                _speeds[i] = _speeds[i] with { Took = _speeds[i].Took * now / before };
+        }
     }
 
     /// <param name="seconds">From the start of the process until it was ready.</param>
@@ -77,6 +101,14 @@ internal sealed class LoadMeter
         lock (_lock) return _speeds[pool].Seconds;
     }
 
+    /// <summary>
+    /// The same for one image of a worker that draws several at once, as the planner has it; null before one was timed.
+    /// </summary>
+    public IReadOnlyList<double?> SecondsPerImage(QueueSnapshot queue)
+    {
+        lock (_lock) return [.. _models.Select((model, i) => PerImage(i, LoadsOf(model, queue)))];
+    }
+
     /// <summary>What came since the last call.</summary>
     /// <param name="workers">That exist in each pool, starting ones too, those that are about to end not.</param>
     public LoadSample Take(QueueSnapshot queue, IReadOnlyList<int> workers)
@@ -84,27 +116,37 @@ internal sealed class LoadMeter
         lock (_lock)
         {
             var now = _time.GetTimestamp();
+            var came = _arrived - _taken;
             var sample = new LoadSample
             {
                 Seconds = _time.GetElapsedTime(_since, now).TotalSeconds,
-                Misses = _misses,
-                Hits = _hits,
-                HitWork = _hitWork,
-                RaisedHitWork = _raisedHitWork,
+                Misses = came.MissWork,
+                Hits = came.Hits,
+                HitWork = came.HitWork,
+                RaisedHitWork = came.RaisedHitWork,
                 WaitingMisses = (int)Math.Ceiling(queue.MissWork),
                 WaitingHits = queue.Hits,
-                Pools = [.. _models.Select((model, i) => PoolOf(i, workers[i], [.. queue.Workers.Where(w => w.Model == model)]))],
+                Pools = [.. _models.Select((model, i) => PoolOf(i, workers[i], LoadsOf(model, queue)))],
             };
-            (_since, _misses, _hits, _hitWork, _raisedHitWork) = (now, 0, 0, 0, 0);
+            (_since, _taken) = (now, _arrived);
             return sample;
         }
     }
 
-    /// <summary>A worker that draws c images at once in S seconds is, to the planner, one that needs S / c for each.</summary>
-    private PoolLoad PoolOf(int pool, int workers, WorkerLoad[] loads)
+    private static WorkerLoad[] LoadsOf(string model, QueueSnapshot queue) => [.. queue.Workers.Where(w => w.Model == model)];
+
+    private PoolLoad PoolOf(int pool, int workers, WorkerLoad[] loads) => new(
+        workers, loads.Sum(w => w.InFlight),
+        PerImage(pool, loads) ?? (pool == 1 ? _speeds[0].Seconds / GuessedSpeedUp : null), _loadSeconds[pool]);
+
+    /// <summary>
+    /// A worker that draws c images at once in S seconds is, to the planner, one that needs S / c for each. A pool that has
+    /// no worker just now draws as its last ones did.
+    /// </summary>
+    private double? PerImage(int pool, WorkerLoad[] loads)
     {
-        var seconds = _speeds[pool].Seconds / (loads.Length > 0 ? loads.Average(w => w.Capacity) : 1);
-        return new(workers, loads.Sum(w => w.InFlight), seconds ?? (pool == 1 ? _speeds[0].Seconds / GuessedSpeedUp : null), _loadSeconds[pool]);
+        if (loads.Length > 0) _capacities[pool] = loads.Average(w => w.Capacity);
+        return _speeds[pool].Seconds / _capacities[pool];
     }
 
     /// <summary>

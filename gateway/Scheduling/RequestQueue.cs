@@ -15,6 +15,7 @@ internal sealed class RequestQueue : IDisposable
     private readonly RequestScheduler _scheduler;
     private readonly WaitForecast _forecast;
     private readonly LoadMeter _meter;
+    private readonly Func<SloSpec> _slo;
     private readonly TimeProvider _time;
     private readonly long _start;
     private readonly ITimer _timer;
@@ -25,12 +26,16 @@ internal sealed class RequestQueue : IDisposable
     private DegradeStep _degrade;
     private double _missWorkers;
 
-    public RequestQueue(int limit, SloSpec slo, LoadMeter meter, TimeProvider time)
+    /// <param name="slo">As the document has it now.</param>
+    public RequestQueue(int limit, Func<SloSpec> slo, LoadMeter meter, TimeProvider time)
     {
         (_scheduler, _forecast, _meter) = (new RequestScheduler(limit), new WaitForecast(slo), meter);
-        (_time, _start) = (time, time.GetTimestamp());
+        (_slo, _time, _start) = (slo, time, time.GetTimestamp());
         _timer = time.CreateTimer(_ => Change(static _ => { }), null, Tick, Tick);
     }
+
+    /// <summary>Images that may wait.</summary>
+    public int Limit => _scheduler.Limit;
 
     public TimeSpan Now => _time.GetElapsedTime(_start);
 
@@ -46,9 +51,6 @@ internal sealed class RequestQueue : IDisposable
         (_degrade, _missWorkers) = (degrade, missWorkers);
         s.SmallDrawsMisses = degrade >= DegradeStep.SmallForMisses;
     });
-
-    /// <summary>What counts as in time, from now on.</summary>
-    public void Follow(SloSpec slo) => Change(_ => _forecast.Slo = slo);
 
     /// <summary>Lets a request's images in, or says why not and when to come back.</summary>
     public (IReadOnlyList<Ticket>? Tickets, Refusal? Refusal) Enqueue(Arrival arrival)
@@ -89,11 +91,11 @@ internal sealed class RequestQueue : IDisposable
     }
 
     /// <summary>Puts a ticket back at its place; its worker is handed back apart from that.</summary>
-    /// <param name="lost">Its worker died under it, rather than being busy.</param>
-    public void Requeue(Ticket ticket, bool lost) => Change(s =>
+    /// <param name="renew">It may wait as long again: its worker died under it, rather than being busy.</param>
+    public void Requeue(Ticket ticket, bool renew) => Change(s =>
     {
         ticket.Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (lost) ticket.Renew(Now + _forecast.Slo.Latency);
+        if (renew) ticket.Renew(Now + _slo().Latency);
         _drawing.Remove(ticket);
         s.Requeue(ticket);
     });

@@ -7,15 +7,13 @@ namespace MoDM.Gateway.Scheduling;
 /// What to tell a request when it comes: how long its images will take, whether that is in time, and when to come back if
 /// not. It learns from how earlier expectations turned out. Owned by <see cref="RequestQueue"/>, under its lock.
 /// </summary>
-internal sealed class WaitForecast(SloSpec first)
+internal sealed class WaitForecast(Func<SloSpec> slo)
 {
     /// <summary>What drawing may take more than its mean without the image being late.</summary>
     private const double Slack = 1.05;
     private const int LongestRetrySeconds = 3600;
 
     private readonly LatencyBand _band = new();
-
-    public SloSpec Slo { get; set; } = first;
 
     /// <param name="before">Images of the same request that go before this one.</param>
     /// <returns>Null while no image has been timed, or where no worker could take it just now.</returns>
@@ -31,12 +29,12 @@ internal sealed class WaitForecast(SloSpec first)
     /// <param name="gone">Seconds since the request came.</param>
     /// <param name="last">Of its last image; not known: it is let in, and the queue has a limit of its own.</param>
     public Admission Admit(double gone, LatencyEstimate? last) => last is { } told
-        ? AdmissionPolicy.Decide(told.Wait > 0 ? gone + told.Worst - told.Draw : 0, told.Draw, Slo.Latency)
+        ? AdmissionPolicy.Decide(told.Wait > 0 ? gone + told.Worst - told.Draw : 0, told.Draw, slo().Latency)
         : new(true, 0, "no image has been timed yet");
 
     /// <summary>The latest start, after a request's arrival, that is in time.</summary>
     public TimeSpan LatestStart(LatencyEstimate? told) => told is { } e
-        ? TimeSpan.FromSeconds(AdmissionPolicy.Limit(e.Draw, Slo.Latency) - Slack * e.Draw) : Slo.Latency;
+        ? TimeSpan.FromSeconds(AdmissionPolicy.Limit(e.Draw, slo().Latency) - Slack * e.Draw) : slo().Latency;
 
     /// <summary>Whole seconds until a request like this would be let in, if nothing else came.</summary>
     /// <param name="over">Images that have to leave the queue before there is room for it.</param>

@@ -1,3 +1,4 @@
+using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 using Prometheus;
@@ -15,16 +16,17 @@ internal static class GatewayMetrics
         "From a request's arrival to its answer.", ["mixture", "route"], new HistogramConfiguration { Buckets = Seconds });
     public static readonly Histogram QueueSeconds = Metrics.CreateHistogram(MetricNames.QueueSeconds,
         "From an image's admission to the start of its drawing.", ["route"], new HistogramConfiguration { Buckets = Seconds });
-    public static readonly Gauge QueueLength = Metrics.CreateGauge(MetricNames.QueueLength, "Images that wait.", "mixture", "queue");
-    public static readonly Gauge InFlight = Metrics.CreateGauge(MetricNames.InFlight, "Images that are drawn.", "mixture", "pool", "model");
     public static readonly Counter ArrivedImages = Metrics.CreateCounter(MetricNames.ArrivedImages,
         "Images that arrived, refused ones too.", "mixture", "route");
     public static readonly Counter ArrivedWork = Metrics.CreateCounter(MetricNames.ArrivedWork,
-        "The same in full drawings: hits by what they leave to draw, as they are and with raised skips.", "mixture", "route");
+        "The same in full drawings; hits also as they would be with the skip raised.", "mixture", "route");
+    public static readonly Gauge QueueLength = Metrics.CreateGauge(MetricNames.QueueLength, "Images that wait.", "mixture", "queue");
     public static readonly Gauge QueueWork = Metrics.CreateGauge(MetricNames.QueueWork,
         "What waits: misses in full drawings, hits in images.", "mixture", "queue");
+    public static readonly Gauge InFlight = Metrics.CreateGauge(MetricNames.InFlight,
+        "Images that are drawn.", "mixture", "pool", "model");
     public static readonly Gauge DrawSeconds = Metrics.CreateGauge(MetricNames.DrawSeconds,
-        "Measured seconds of a full drawing, for each image of a worker; NaN before the first.", "mixture", "model");
+        "Seconds of a full drawing, for one image of a worker; NaN when none was timed.", "mixture", "model");
     public static readonly Histogram SkippedSteps = Metrics.CreateHistogram(MetricNames.SkippedSteps,
         "Steps skipped by hits.", new HistogramConfiguration { Buckets = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50] });
     public static readonly Histogram Similarity = Metrics.CreateHistogram(MetricNames.Similarity,
@@ -42,39 +44,31 @@ internal static class GatewayMetrics
     public static readonly Gauge PredictedLatency = Metrics.CreateGauge(MetricNames.PredictedLatency,
         "Latency that the plan expects at the SLO's percentile; NaN when it is not known, or the queue grows.");
 
-    public static void Arrived(string mixture, Arrival arrival)
+    /// <summary>What is read off when it is asked for, and every series of the mixture from the start, so that a rate has a beginning.</summary>
+    public static void Observe(ModelMixture mixture, RequestQueue queue, LoadMeter meter, WorkerRegistry workers)
     {
-        var route = arrival.Route == CacheRoute.Hit ? "hit" : "miss";
-        ArrivedImages.WithLabels(mixture, route).Inc(arrival.Images);
-        ArrivedWork.WithLabels(mixture, route).Inc(arrival.Images * (route == "hit" ? arrival.UsualWork : arrival.Work));
-        if (route == "hit") ArrivedWork.WithLabels(mixture, "hit_raised").Inc(arrival.Images * arrival.RaisedWork);
-    }
+        var name = mixture.Name;
+        var (now, arrived) = (queue.Snapshot(), meter.Total);
+        ArrivedImages.WithLabels(name, "miss").IncTo(arrived.Misses);
+        ArrivedImages.WithLabels(name, "hit").IncTo(arrived.Hits);
+        ArrivedWork.WithLabels(name, "miss").IncTo(arrived.MissWork);
+        ArrivedWork.WithLabels(name, "hit").IncTo(arrived.HitWork);
+        ArrivedWork.WithLabels(name, "hit_raised").IncTo(arrived.RaisedHitWork);
+        QueueLength.WithLabels(name, "miss").Set(now.Misses);
+        QueueLength.WithLabels(name, "hit").Set(now.Hits);
+        QueueWork.WithLabels(name, "miss").Set(now.MissWork);
+        QueueWork.WithLabels(name, "hit").Set(now.Hits);
+        SloMisses.WithLabels(name);
+        RequestSeconds.WithLabels(name, "miss");
+        RequestSeconds.WithLabels(name, "hit");
 
-    /// <summary>From the start: a series that is not there yet cannot be told from one that is not scraped.</summary>
-    public static void Begin(ModelMixture mixture)
-    {
-        foreach (var route in new[] { "miss", "hit" })
+        // Of those that drain too: what they still draw is load.
+        var members = workers.Members.ToList();
+        foreach (var (pool, seconds) in mixture.Spec.Pools.Zip(meter.SecondsPerImage(now)))
         {
-            ArrivedImages.WithLabels(mixture.Name, route);
-            ArrivedWork.WithLabels(mixture.Name, route);
-            RequestSeconds.WithLabels(mixture.Name, route);
-        }
-        ArrivedWork.WithLabels(mixture.Name, "hit_raised");
-        SloMisses.WithLabels(mixture.Name);
-    }
-
-    /// <param name="seconds">Of a full drawing by a worker of a pool, by its place in the document; null when not known.</param>
-    public static void Observe(ModelMixture mixture, QueueSnapshot now, Func<int, double?> seconds)
-    {
-        QueueLength.WithLabels(mixture.Name, "miss").Set(now.Misses);
-        QueueLength.WithLabels(mixture.Name, "hit").Set(now.Hits);
-        QueueWork.WithLabels(mixture.Name, "miss").Set(now.MissWork);
-        QueueWork.WithLabels(mixture.Name, "hit").Set(now.Hits);
-        foreach (var (pool, rank) in mixture.Spec.Pools.Select((p, i) => (p, i)))
-        {
-            var workers = now.Workers.Where(w => w.Model == pool.Name).ToList();
-            InFlight.WithLabels(mixture.Name, rank == 0 ? "large" : "small", pool.Name).Set(workers.Sum(w => w.InFlight));
-            DrawSeconds.WithLabels(mixture.Name, pool.Name).Set(seconds(rank) / (workers.Count > 0 ? workers.Average(w => w.Capacity) : 1) ?? double.NaN);
+            InFlight.WithLabels(name, pool == mixture.Spec.Large ? "large" : "small", pool.Name)
+                .Set(members.Where(m => m.Model == pool.Name).Sum(m => m.InFlight));
+            DrawSeconds.WithLabels(name, pool.Name).Set(seconds ?? double.NaN);
         }
     }
 }

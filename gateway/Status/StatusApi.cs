@@ -13,19 +13,20 @@ internal static class StatusApi
     public static void MapStatus(this WebApplication app)
     {
         app.MapGet("/livez", () => Results.Text("alive")).WithTags("Health").WithSummary("200 from process start");
-        app.MapGet("/readyz", (Readiness readiness) => readiness.Why() is { } why ? Results.Text(why, statusCode: 503) : Results.Text("ready"))
-            .WithTags("Health").WithSummary("200 once misses can be drawn; in a cluster once requests can wait for that");
+        app.MapGet("/readyz", (Readiness readiness) => readiness.WhyNot() is { } reason
+                ? Results.Text(reason, statusCode: 503) : Results.Text("ready"))
+            .WithTags("Health").WithSummary("200 once misses can be drawn; in a cluster, once requests can wait for their workers");
         app.MapGet("/v1/status", Read).WithTags("Health").WithSummary("Queue, workers, hit rate and cache").Produces<GatewayStatus>();
         app.MapMetrics();
 
-        var (current, queue, meter) = (app.Services.GetRequiredService<CurrentMixture>(),
-            app.Services.GetRequiredService<RequestQueue>(), app.Services.GetRequiredService<LoadMeter>());
-        GatewayMetrics.Begin(current.Now);
-        Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(current.Now, queue.Snapshot(), meter.DrawSeconds));
+        var (mixture, queue) = (app.Services.GetRequiredService<CurrentMixture>(), app.Services.GetRequiredService<RequestQueue>());
+        var (meter, workers) = (app.Services.GetRequiredService<LoadMeter>(), app.Services.GetRequiredService<WorkerRegistry>());
+        Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, queue, meter, workers));
     }
 
-    private static IResult Read(ModelMixture mixture, RequestQueue queue, WorkerRegistry workers, LivePlan plan, ImageCache cache)
+    private static IResult Read(CurrentMixture current, RequestQueue queue, WorkerRegistry workers, LivePlan plan, ImageCache cache)
     {
+        var mixture = current.Now;
         var now = queue.Snapshot();
         var (hits, misses) = (Answered(mixture.Name, "hit"), Answered(mixture.Name, "miss"));
         return Results.Json(new GatewayStatus(

@@ -20,7 +20,8 @@ public sealed class FakeWorker : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
     private readonly List<FakeJob> _jobs = [];
-    private int _inFlight;
+    private readonly List<int> _drains = [];
+    private int _inFlight, _refused;
 
     private FakeWorker(string model)
     {
@@ -29,9 +30,11 @@ public sealed class FakeWorker : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0").ConfigureKestrel(k => k.Limits.MaxRequestBodySize = 64 << 20);
         _app = builder.Build();
-        _app.MapGet("/readyz", () => Ready && !Draining
-            ? Results.Json(Status("ready"), ApiJson.Default.WorkerStatus)
-            : Results.Json(Status(Draining ? "draining" : "loading"), ApiJson.Default.WorkerStatus, statusCode: 503));
+        _app.MapGet("/readyz", () =>
+        {
+            var phase = Draining ? "draining" : Ready ? "ready" : "loading";
+            return Results.Json(Status(phase), ApiJson.Default.WorkerStatus, statusCode: phase == "ready" ? 200 : 503);
+        });
         _app.MapPost("/drain", () => Drain(true));
         _app.MapDelete("/drain", () => Drain(false));
         _app.MapPost("/v1/images/generations", async context =>
@@ -54,8 +57,17 @@ public sealed class FakeWorker : IAsyncDisposable
     public SizeRule Sizes { get; set; } = new(128, 128, 0);
     public bool Ready { get; set; } = true;
 
-    /// <summary>It was told that nothing new comes.</summary>
+    /// <summary>As POST /drain makes it: it refuses what is new as busy.</summary>
     public bool Draining { get; set; }
+
+    /// <summary>Images that it drew when it was told to drain, each time.</summary>
+    public IReadOnlyList<int> Drains
+    {
+        get { lock (_lock) return [.. _drains]; }
+    }
+
+    /// <summary>Requests that it refused as busy.</summary>
+    public int Refused => Volatile.Read(ref _refused);
     public TimeSpan StepTime { get; set; } = TimeSpan.Zero;
 
     /// <summary>Before the response's headers.</summary>
@@ -90,10 +102,14 @@ public sealed class FakeWorker : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    private string Drain(bool on)
+    private IResult Drain(bool drain)
     {
-        Draining = on;
-        return on ? "draining" : "serving";
+        lock (_lock)
+        {
+            Draining = drain;
+            if (drain) _drains.Add(Volatile.Read(ref _inFlight));
+        }
+        return Results.Json(Status(drain ? "draining" : "ready"), ApiJson.Default.WorkerStatus);
     }
 
     private WorkerStatus Status(string phase) =>
@@ -105,6 +121,7 @@ public sealed class FakeWorker : IAsyncDisposable
         if (Interlocked.Increment(ref _inFlight) > Capacity || Draining || BusyAnswers-- > 0)
         {
             Interlocked.Decrement(ref _inFlight);
+            Interlocked.Increment(ref _refused);
             context.Response.Headers["x-modm-busy"] = "true";
             context.Response.StatusCode = 503;
             return;

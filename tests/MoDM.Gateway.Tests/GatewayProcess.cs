@@ -8,15 +8,16 @@ namespace MoDM.Gateway.Tests;
 /// <summary>A gateway process with a cache of its own and fake workers for its pools.</summary>
 public sealed class GatewayProcess : IAsyncDisposable
 {
-    private readonly string _cache = TempFolder.New();
     private readonly ChildServer _server;
 
     private GatewayProcess(string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");
-        _server = new ChildServer(assembly, ["--urls", "http://127.0.0.1:0", .. Cache(arguments), .. arguments]);
+        _server = new ChildServer(assembly, ["--urls", "http://127.0.0.1:0", .. CacheOf(arguments), .. arguments]);
     }
 
+    public string Cache { get; } = TempFolder.New();
+    public Task<int> Exited => _server.Exited;
     public HttpClient Http { get; private set; } = null!;
     public string Log => _server.ErrorTail;
 
@@ -29,19 +30,7 @@ public sealed class GatewayProcess : IAsyncDisposable
         return gateway;
     }
 
-    /// <summary>A gateway in a cluster: its document and its workers are the API server's.</summary>
-    public static async Task<GatewayProcess> InClusterAsync(FakeApiServer api, params string[] arguments)
-    {
-        var gateway = new GatewayProcess(["--resource", "postcards", "--kubeconfig", api.Kubeconfig("art"), .. arguments]);
-        var cancel = TestContext.Current.CancellationToken;
-        gateway.Http = new HttpClient { BaseAddress = await gateway._server.AddressAsync(cancel), Timeout = TimeSpan.FromSeconds(60) };
-        return gateway;
-    }
-
-    public int ProcessId => _server.Id;
-    public Task<int> Exited => _server.Exited;
-
-    private string[] Cache(string[] arguments) => arguments.Contains("--cache") ? [] : ["--cache", _cache];
+    private string[] CacheOf(string[] arguments) => arguments.Contains("--cache") ? [] : ["--cache", Cache];
 
     public Task<HttpResponseMessage> GenerateAsync(object body) =>
         Http.PostAsJsonAsync("/v1/images/generations", body, TestContext.Current.CancellationToken);
@@ -61,6 +50,15 @@ public sealed class GatewayProcess : IAsyncDisposable
             await Task.Delay(100, TestContext.Current.CancellationToken);
         }
         Assert.Fail("It did not become so within 30 seconds.");
+    }
+
+    /// <summary>For tests that have seen enough: in a cluster it takes its time to end.</summary>
+    public void Kill() => _server.Kill();
+
+    public async Task TerminateAsync()
+    {
+        using var kill = System.Diagnostics.Process.Start("kill", ["-TERM", $"{_server.Id}"]);
+        await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 
     public async ValueTask DisposeAsync()

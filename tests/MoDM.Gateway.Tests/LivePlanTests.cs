@@ -19,7 +19,7 @@ public sealed class LivePlanTests : IDisposable
     public LivePlanTests()
     {
         _meter = new LoadMeter(_spec, _time);
-        _queue = new RequestQueue(100, _spec.Slo, _meter, _time);
+        _queue = new RequestQueue(100, () => _spec.Slo, _meter, _time);
         _plan = new LivePlan(_queue, _meter, _time, NullLogger<LivePlan>.Instance);
         _plan.Next(_spec, [1, 1]);
         _meter.Drew(0, 2, 1);

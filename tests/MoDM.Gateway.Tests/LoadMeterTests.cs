@@ -31,6 +31,34 @@ public class LoadMeterTests
     }
 
     [Fact]
+    public void What_came_in_all_goes_on_counting_when_a_sample_is_taken()
+    {
+        _meter.Arrived(TestMixture.Miss(default, images: 4, work: 0.5));
+        _meter.Take(Nothing, [1, 1]);
+        _meter.Arrived(TestMixture.Hit(default, images: 2, work: 0.9, raised: 0.4));
+
+        Assert.Equal(new ArrivedLoad(4, 2, 2, 1.8, 0.8), _meter.Total);
+    }
+
+    [Fact]
+    public void A_pool_without_workers_is_as_fast_as_its_last_ones_and_nothing_is_guessed()
+    {
+        _meter.Drew(0, 8, 1);
+        Assert.Equal([2, null], _meter.SecondsPerImage(new QueueSnapshot(0, 0, 0, 10, [new WorkerLoad("large", true, 4, 4)])));
+
+        Assert.Equal([2, null], _meter.SecondsPerImage(Nothing));
+    }
+
+    [Fact]
+    public void What_was_measured_holds_when_a_full_drawing_has_other_steps()
+    {
+        _meter.Drew(0, 10, 1);
+        _meter.StepsChanged(before: 50, now: 25);
+
+        Assert.Equal(5, _meter.DrawSeconds(0)!.Value, 6);
+    }
+
+    [Fact]
     public void A_miss_that_draws_half_the_steps_is_half_a_miss()
     {
         _meter.Arrived(TestMixture.Miss(default, images: 4, work: 0.5));

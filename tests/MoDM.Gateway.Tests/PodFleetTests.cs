@@ -1,216 +1,244 @@
-using System.Diagnostics;
-using System.Net;
 using System.Text.Json.Nodes;
 using MoDM.Fakes;
+using MoDM.Gateway.Fleet;
 
 namespace MoDM.Gateway.Tests;
 
-/// <summary>A gateway in a cluster: its document and its workers come from an API server on the wire.</summary>
+/// <summary>A gateway in a cluster: its workers are the mixture's pods, as they come, are marked and go.</summary>
 public sealed class PodFleetTests : IAsyncLifetime
 {
-    private const string Path = "/apis/modm.dev/v1alpha1/namespaces/art/modelmixtures/postcards";
-    private FakeApiServer _api = null!;
-    private FakeWorker _large = null!, _small = null!;
+    private TestCluster _cluster = null!;
+    private FakeWorker _one = null!, _two = null!;
     private GatewayProcess _gateway = null!;
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        _api = await FakeApiServer.StartAsync();
-        (_large, _small) = (await FakeWorker.StartAsync("postcards-large"), await FakeWorker.StartAsync("postcards-small"));
-        Apply();
-        Put("large-0", _large);
-        Put("small-0", _small);
-        _gateway = await GatewayProcess.InClusterAsync(_api);
-        await _gateway.StatusAsync(s => s["workers"]!.AsArray().Count(w => (string)w!["state"]! == "ready") == 2);
+        _cluster = await TestCluster.StartAsync();
+        _one = await FakeWorker.StartAsync("postcards-large");
+        _two = await FakeWorker.StartAsync("postcards-large");
+        _gateway = await _cluster.GatewayAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
+        _gateway.Kill();
         await _gateway.DisposeAsync();
-        await _large.DisposeAsync();
-        await _small.DisposeAsync();
-        await _api.DisposeAsync();
+        await _one.DisposeAsync();
+        await _two.DisposeAsync();
+        await _cluster.DisposeAsync();
     }
 
     [Fact]
-    public async Task Pods_serve_and_one_that_is_gone_is_not_asked_any_more()
+    public async Task Pods_serve_as_they_come_and_a_request_waits_for_the_first()
     {
-        Assert.Equal(HttpStatusCode.OK, (await DrawAsync("a red kite")).StatusCode);
-        await using var second = await FakeWorker.StartAsync("postcards-large");
-        Put("large-1", second);
-        await _gateway.StatusAsync(s => s["workers"]!.AsArray().Count == 3);
+        Assert.Empty((await StatusAsync())["workers"]!.AsArray());
+        var waiting = DrawAsync();
+        await Task.Delay(300, TestContext.Current.CancellationToken);
+        Assert.False(waiting.IsCompleted);
 
-        _api.Remove(PodPath("large-0"));
-        await _gateway.StatusAsync(s => s["workers"]!.AsArray().Count == 2);
-        var before = _large.Jobs.Count;
-        for (var i = 0; i < 5; i++)
-            Assert.Equal(HttpStatusCode.OK, (await DrawAsync($"a green kite {i}")).StatusCode);
+        _cluster.PutPod("one", _one, "Pending");
+        _cluster.PutPod("other", "of-no-pool", _two.Address.Port);
+        _cluster.PutPod("one", _one);
 
-        Assert.Equal((before, 5), (_large.Jobs.Count, second.Jobs.Count));
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_pod_that_is_to_go_finishes_what_it_draws_and_gets_nothing_new(bool terminating)
-    {
-        // Complaints 6 and 7.
-        await using var second = await FakeWorker.StartAsync("postcards-large");
-        _large.StepTime = TimeSpan.FromMilliseconds(60);
-        var drawing = DrawAsync("a red kite");
-        await UntilAsync(() => _large.Jobs.Count == 1);
-        Put("large-1", second);
-
-        if (terminating) Put("large-0", _large, metadata => metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z");
-        else _api.Patch(PodPath("large-0"), """{"metadata": {"annotations": {"modm.dev/drain": "2026-01-01T00:00:00Z"}}}""");
-        await _gateway.StatusAsync(s => s["workers"]!.AsArray().Any(w => (string)w!["state"]! == "draining"));
-        var others = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => DrawAsync($"a green kite {i}")));
-
-        Assert.All(others, o => Assert.Equal(HttpStatusCode.OK, o.StatusCode));
-        Assert.False(_large.Draining); // It is told when it has drawn what it had.
-        Assert.Equal(HttpStatusCode.OK, (await drawing).StatusCode);
-        Assert.Equal((1, 4), (_large.Jobs.Count, second.Jobs.Count));
-        await UntilAsync(() => _large.Draining);
+        Assert.True((await waiting).IsSuccessStatusCode);
+        Assert.Single(_one.Jobs);
+        Assert.Single((await StatusAsync())["workers"]!.AsArray());
     }
 
     [Fact]
-    public async Task A_pod_whose_mark_is_taken_away_serves_again()
+    public async Task A_marked_pod_finishes_its_image_gets_nothing_new_and_is_then_told()
     {
-        _api.Patch(PodPath("large-0"), """{"metadata": {"annotations": {"modm.dev/drain": "2026-01-01T00:00:00Z"}}}""");
-        await UntilAsync(() => _large.Draining);
+        await BothReadyAsync();
+        var first = await BeginAsync(_one, _two);
+        var (marked, other) = _one.Jobs.Count == 1 ? (_one, _two) : (_two, _one);
 
-        _api.Patch(PodPath("large-0"), """{"metadata": {"annotations": {"modm.dev/drain": null}}}""");
+        _cluster.Mark(NameOf(marked));
+        await _gateway.StatusAsync(s => States(s).Contains("draining"));
+        other.StepTime = TimeSpan.Zero;
+        for (var i = 0; i < 3; i++)
+            Assert.True((await DrawAsync()).IsSuccessStatusCode);
+        Assert.Empty(marked.Drains);
+        Assert.True((await first).IsSuccessStatusCode);
+        await GatewayProcess.Eventually(() => Task.FromResult(marked.Drains.Count > 0));
 
-        Assert.Equal(HttpStatusCode.OK, (await DrawAsync("a red kite")).StatusCode);
-        Assert.False(_large.Draining);
+        Assert.All(marked.Drains, inFlight => Assert.Equal(0, inFlight));
+        Assert.Equal((1, 3, 0), (marked.Jobs.Count, other.Jobs.Count, marked.Refused));
+        Assert.Empty(_cluster.Api.Writes);
     }
 
     [Fact]
-    public async Task Without_any_worker_it_is_ready_and_requests_wait_for_one()
+    public async Task A_pod_that_is_not_marked_any_more_serves_again_before_and_after_it_was_told()
     {
-        _api.Remove(PodPath("large-0"));
-        await _gateway.StatusAsync(s => s["workers"]!.AsArray().Count == 1);
-        Assert.Equal(HttpStatusCode.OK, (await _gateway.Http.GetAsync("/readyz", Cancel)).StatusCode);
-        var waiting = DrawAsync("a red kite");
-        await _gateway.StatusAsync(s => (int)s["queue"]!["miss"]! == 1);
+        _cluster.PutPod("one", _one);
+        await _gateway.StatusAsync(s => States(s) is ["ready"]);
+        var drawn = await BeginAsync(_one);
 
-        await using var second = await FakeWorker.StartAsync("postcards-large");
-        Put("large-1", second);
+        _cluster.Mark("one");
+        await _gateway.StatusAsync(s => States(s) is ["draining"]);
+        _cluster.Mark("one", drain: false);
+        await _gateway.StatusAsync(s => States(s) is ["busy"]); // At its old place, with what it draws.
+        Assert.True((await drawn).IsSuccessStatusCode);
+        Assert.Empty(_one.Drains);
 
-        Assert.Equal(HttpStatusCode.OK, (await waiting).StatusCode);
+        _one.StepTime = TimeSpan.Zero;
+        _cluster.Mark("one");
+        await GatewayProcess.Eventually(() => Task.FromResult(_one.Draining));
+        _cluster.Mark("one", drain: false);
+        Assert.True((await DrawAsync()).IsSuccessStatusCode);
+        Assert.False(_one.Draining);
     }
 
     [Fact]
-    public async Task A_lost_API_server_changes_nothing_and_what_happened_meanwhile_is_made_up_for()
+    public async Task A_pod_that_is_being_deleted_gets_nothing_new_and_is_not_told()
     {
-        // Complaint 29.
-        await using var second = await FakeWorker.StartAsync("postcards-large");
-        var cut = _api.Inject(new FakeFault { Status = 500 });
-        _api.CutWatches();
-        Put("large-1", second);
-        _api.Remove(PodPath("large-0"));
-        Assert.Equal(HttpStatusCode.OK, (await DrawAsync("a red kite")).StatusCode);
-        Assert.Single(_large.Jobs);
+        await BothReadyAsync();
+        var first = await BeginAsync(_one, _two);
+        var (leaving, other) = _one.Jobs.Count == 1 ? (_one, _two) : (_two, _one);
 
-        _api.Heal();
+        _cluster.Terminate(NameOf(leaving));
+        await _gateway.StatusAsync(s => States(s).Contains("draining"));
+        other.StepTime = TimeSpan.Zero;
+        for (var i = 0; i < 3; i++)
+            Assert.True((await DrawAsync()).IsSuccessStatusCode);
+        Assert.True((await first).IsSuccessStatusCode);
+        Assert.Equal((1, 3), (leaving.Jobs.Count, other.Jobs.Count));
+        Assert.Empty(leaving.Drains);
 
-        await _gateway.StatusAsync(s => s["workers"]!.AsArray().Count == 2);
-        await UntilAsync(async () => (await DrawAsync("a green kite")).IsSuccessStatusCode && second.Jobs.Count > 0);
-        Assert.Equal(500, cut.Status);
+        _cluster.Api.Remove(TestCluster.Pod(NameOf(leaving)));
+        await _gateway.StatusAsync(s => States(s) is ["ready"]);
     }
 
     [Fact]
-    public async Task A_changed_document_is_in_force_with_the_next_request_and_a_wrong_one_is_not()
+    public async Task The_pods_are_right_again_after_the_API_server_was_away_and_images_are_drawn_meanwhile()
     {
-        await DrawAsync("a red kite");
-        Assert.Equal(50, _large.Jobs[^1].Request.NumInferenceSteps);
+        _cluster.PutPod("one", _one);
+        await _gateway.StatusAsync(s => States(s) is ["ready"]);
 
-        Apply(s => s["steps"] = 20);
-        await UntilAsync(async () => (await DrawAsync("a red kite")).IsSuccessStatusCode && _large.Jobs[^1].Request.NumInferenceSteps == 20);
+        var away = _cluster.Api.Inject(new FakeFault { ResetBefore = true });
+        _cluster.Api.CutWatches();
+        _cluster.Api.Remove(TestCluster.Pod("one"));
+        _cluster.PutPod("two", _two);
+        Assert.True((await DrawAsync()).IsSuccessStatusCode);
+        Assert.Single(_one.Jobs);
+        Assert.True(away.Times < int.MaxValue);
 
-        Apply(s => s["steps"] = 0);
-        await UntilAsync(() => Task.FromResult(_gateway.Log.Contains("spec.steps: is 0", StringComparison.Ordinal)));
-        await DrawAsync("a red kite");
-        Assert.Equal(20, _large.Jobs[^1].Request.NumInferenceSteps);
-
-        Apply(s => s["small"]![0]!["name"] = "other");
-        await UntilAsync(() => Task.FromResult(_gateway.Log.Contains("its models have other names", StringComparison.Ordinal)));
+        _cluster.Api.Heal();
+        await GatewayProcess.Eventually(async () => (await DrawAsync()).IsSuccessStatusCode && _two.Jobs.Count > 0);
+        await _gateway.StatusAsync(s => States(s) is ["ready"]);
     }
 
     [Fact]
-    public async Task SIGTERM_lets_it_finish_what_it_has_accepted()
+    public async Task While_the_only_pod_is_replaced_what_waits_keeps_waiting_and_the_gateway_stays_ready()
     {
-        _large.StepTime = TimeSpan.FromMilliseconds(100);
-        var drawing = DrawAsync("a red kite");
-        await UntilAsync(() => _large.Jobs.Count == 1);
+        var first = await FakeWorker.StartAsync("postcards-large");
+        _cluster.PutPod("first", first);
+        Assert.True((await DrawAsync()).IsSuccessStatusCode);
 
-        using (Process.Start("kill", ["-TERM", $"{_gateway.ProcessId}"])) { }
-        await UntilAsync(async () => (await _gateway.Http.GetAsync("/readyz", Cancel)).StatusCode == HttpStatusCode.ServiceUnavailable);
+        // Killed without a word: its port is closed, and its pod is still said to run.
+        await first.DisposeAsync();
+        var waiting = Enumerable.Range(0, 4).Select(_ => DrawAsync()).ToList();
+        await Task.Delay(2000, TestContext.Current.CancellationToken);
+        Assert.True((await _gateway.Http.GetAsync("/readyz", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
+        Assert.DoesNotContain(waiting, w => w.IsCompleted);
+        _cluster.Api.Remove(TestCluster.Pod("first"));
+        _cluster.PutPod("one", _one);
 
-        Assert.Equal(HttpStatusCode.OK, (await drawing).StatusCode);
+        Assert.All(await Task.WhenAll(waiting), r => Assert.True(r.IsSuccessStatusCode));
+        Assert.Equal(4, _one.Jobs.Count);
+    }
+
+    [Fact]
+    public async Task A_worker_that_drains_before_its_pod_says_so_costs_no_attempts_and_is_not_asked_without_end()
+    {
+        _cluster.PutPod("one", _one);
+        await _gateway.StatusAsync(s => States(s) is ["ready"]);
+        _one.Draining = true; // As on SIGTERM.
+        _cluster.Mark("one"); // Or the gateway would take it back.
+        var waiting = DrawAsync();
+        await Task.Delay(2000, TestContext.Current.CancellationToken);
+        Assert.False(waiting.IsCompleted);
+        Assert.InRange(_one.Refused, 0, 25);
+
+        _cluster.PutPod("two", _two);
+        Assert.True((await waiting).IsSuccessStatusCode);
+        Assert.Single(_two.Jobs);
+    }
+
+    [Fact]
+    public async Task A_real_worker_is_drained_taken_back_and_ends_without_a_failed_request()
+    {
+        var gateway = AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal);
+        using var worker = new ChildServer(LocalFleet.WorkerAssembly(gateway)!,
+            ["--model", Repo.Model("postcards-large"), "--name", "postcards-large", "--urls", "http://127.0.0.1:0", "--threads", "1"]);
+        var address = await worker.AddressAsync(TestContext.Current.CancellationToken);
+        _cluster.PutPod("real", "postcards-large", address.Port);
+        Assert.True((await _gateway.GenerateAsync(new { prompt = "a red kite", num_inference_steps = 4 })).IsSuccessStatusCode);
+
+        using var probe = new HttpClient { BaseAddress = address };
+        _cluster.Mark("real");
+        await GatewayProcess.Eventually(async () => !(await probe.GetAsync("/readyz", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
+        _cluster.Mark("real", drain: false);
+        var drawn = _gateway.GenerateAsync(new { prompt = "a red kite", num_inference_steps = 150, cache = "bypass" });
+        await GatewayProcess.Eventually(async () => (await probe.GetStringAsync("/metrics", TestContext.Current.CancellationToken))
+            .Contains("""modm_in_flight{pool="postcards-large"} 1""", StringComparison.Ordinal));
+
+        using (var kill = System.Diagnostics.Process.Start("kill", ["-TERM", $"{worker.Id}"]))
+            await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var waiting = DrawAsync();
+        Assert.Equal("", await FailureAsync(await drawn));
+        Assert.Equal(0, await worker.Exited);
+        _cluster.Api.Remove(TestCluster.Pod("real"));
+        _cluster.PutPod("one", _one);
+        Assert.Equal("", await FailureAsync(await waiting));
+    }
+
+    [Fact]
+    public async Task Told_to_end_it_says_so_still_takes_requests_finishes_and_keeps_what_was_cached()
+    {
+        _cluster.PutPod("one", _one);
+        await _gateway.StatusAsync(s => States(s) is ["ready"]);
+        _one.StepTime = TimeSpan.FromMilliseconds(80);
+        var drawn = DrawAsync("auto");
+        await GatewayProcess.Eventually(() => Task.FromResult(_one.Jobs.Count == 1));
+
+        await _gateway.TerminateAsync();
+        await GatewayProcess.Eventually(async () => !(await _gateway.Http.GetAsync("/readyz", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
+        var late = DrawAsync("auto");
+
+        Assert.True((await drawn).IsSuccessStatusCode);
+        Assert.True((await late).IsSuccessStatusCode);
         Assert.Equal(0, await _gateway.Exited);
+        await using var next = await _cluster.GatewayAsync("--cache", _gateway.Cache);
+        await next.StatusAsync(s => (int)s["cache"]!["entries"]! == 2);
+        next.Kill();
     }
 
-    [Theory]
-    [InlineData("other", "ModelMixture other: document: is not in namespace art")]
-    [InlineData("broken", "ModelMixture broken: spec.steps: is 0")]
-    [InlineData("postcards --mixture here.yaml", "--mixture does not go with --resource")]
-    public async Task What_it_cannot_start_with_is_refused(string resource, string why)
+    private async Task BothReadyAsync()
     {
-        Apply(s => s["steps"] = 0, "broken");
-        using var refused = new Fleet.ChildServer(
-            System.IO.Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll"),
-            ["--resource", .. resource.Split(' '), "--kubeconfig", _api.Kubeconfig("art")]);
-
-        Assert.Equal(2, await refused.Exited);
-        Assert.Contains(why, refused.ErrorTail, StringComparison.Ordinal);
+        _cluster.PutPod("one", _one);
+        _cluster.PutPod("two", _two);
+        await _gateway.StatusAsync(s => States(s) is ["ready", "ready"]);
     }
 
-    private Task<HttpResponseMessage> DrawAsync(string prompt) => _gateway.GenerateAsync(new { prompt, cache = "bypass" });
-
-    private void Apply(Action<JsonNode>? change = null, string name = "postcards")
+    /// <summary>Some seconds of drawing on one of the workers.</summary>
+    private async Task<Task<HttpResponseMessage>> BeginAsync(params FakeWorker[] workers)
     {
-        var spec = JsonNode.Parse($$"""
-            {"steps": 50, "gpuBudget": 4,
-             "large": {"name": "postcards-large", "model": {"path": "/models/large"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 2} },
-             "small": [{"name": "postcards-small", "model": {"path": "/models/small"}, "guidanceScale": 3, "replicas": {"min": 1, "max": 2} } ],
-             "cache": {"embedder": {"path": "{{Repo.Model("postcards-clip")}}" }, "hits": [{"similarity": 0.5, "skip": 0.1}]},
-             "slo": {"latency": "1m"} }
-            """)!;
-        change?.Invoke(spec);
-        _api.Put(Path.Replace("postcards", name, StringComparison.Ordinal), new JsonObject
-        {
-            ["apiVersion"] = "modm.dev/v1alpha1",
-            ["kind"] = "ModelMixture",
-            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "art" },
-            ["spec"] = spec,
-        }.ToJsonString());
+        foreach (var worker in workers)
+            worker.StepTime = TimeSpan.FromMilliseconds(60);
+        var drawn = DrawAsync();
+        await GatewayProcess.Eventually(() => Task.FromResult(workers.Sum(w => w.Jobs.Count) == 1));
+        return drawn;
     }
 
-    private void Put(string name, FakeWorker worker, Action<JsonObject>? change = null)
-    {
-        var metadata = new JsonObject
-        {
-            ["name"] = name,
-            ["namespace"] = "art",
-            ["labels"] = new JsonObject { ["modm.dev/mixture"] = "postcards", ["modm.dev/role"] = "worker", ["modm.dev/pool"] = worker.Model },
-        };
-        change?.Invoke(metadata);
-        _api.Put(PodPath(name), new JsonObject
-        {
-            ["apiVersion"] = "v1",
-            ["kind"] = "Pod",
-            ["metadata"] = metadata,
-            ["spec"] = JsonNode.Parse($$"""{"containers": [{"name": "worker", "ports": [{"name": "http", "containerPort": {{worker.Address.Port}}}]}]}"""),
-            ["status"] = new JsonObject { ["phase"] = "Running", ["podIP"] = "127.0.0.1" },
-        }.ToJsonString());
-    }
+    private async Task<string> FailureAsync(HttpResponseMessage response) => response.IsSuccessStatusCode
+        ? "" : $"{await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)}\n{_gateway.Log}";
 
-    private static string PodPath(string name) => $"/api/v1/namespaces/art/pods/{name}";
+    private string NameOf(FakeWorker worker) => worker == _one ? "one" : "two";
 
-    private static Task UntilAsync(Func<bool> isSo) => UntilAsync(() => Task.FromResult(isSo()));
+    private Task<HttpResponseMessage> DrawAsync(string cache = "bypass") => _gateway.GenerateAsync(new { prompt = "a red kite", cache });
 
-    private static Task UntilAsync(Func<Task<bool>> isSo) => GatewayProcess.Eventually(isSo);
+    private async Task<JsonNode> StatusAsync() =>
+        JsonNode.Parse(await _gateway.Http.GetStringAsync("/v1/status", TestContext.Current.CancellationToken))!;
+
+    private static string[] States(JsonNode status) => [.. status["workers"]!.AsArray().Select(w => (string)w!["state"]!)];
 }

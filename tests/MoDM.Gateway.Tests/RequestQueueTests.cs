@@ -184,7 +184,7 @@ public sealed class RequestQueueTests : IDisposable
     [Fact]
     public void Waits_that_were_longer_than_expected_make_it_more_careful()
     {
-        var forecast = new WaitForecast(new SloSpec { Latency = TimeSpan.FromSeconds(30) });
+        var forecast = new WaitForecast(() => new SloSpec { Latency = TimeSpan.FromSeconds(30) });
         LatencyEstimate Told() => forecast.Expect(new QueueView(1, 0, 0, 0, 1, 0, 10, 0, false, NextFree: 7), CacheRoute.Miss, 1)!.Value;
         Assert.Equal((17, 10), (Told().Wait, Told().Draw));
         Assert.True(forecast.Admit(0, Told()).Admit);
@@ -232,7 +232,7 @@ public sealed class RequestQueueTests : IDisposable
     private RequestQueue NewQueue(double sloSeconds)
     {
         var spec = TestMixture.Spec(sloSeconds);
-        return new RequestQueue(limit: 4, spec.Slo, new LoadMeter(spec, _time), _time);
+        return new RequestQueue(limit: 4, () => spec.Slo, new LoadMeter(spec, _time), _time);
     }
 
     /// <summary>A large worker joins, and draws an image in so many seconds.</summary>

@@ -98,7 +98,7 @@ public sealed class StartTests
         Assert.DoesNotContain(" at ", said, StringComparison.Ordinal);
     }
 
-    private static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
+    internal static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Gateway.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");
         string[] cache = arguments.Contains("--cache") ? [] : ["--cache", TempFolder.New()];

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using MoDM.Api;
 using MoDM.Fakes;
@@ -38,12 +40,30 @@ public sealed class WorkerForwarderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_refused_connection_is_a_lost_worker()
+    public async Task A_refused_connection_is_an_absent_worker()
     {
         var worker = await FakeWorker.StartAsync("m");
         await worker.DisposeAsync();
 
-        Assert.Equal(WorkerOutcome.Lost, (await DrawAsync(worker, 10)).Outcome);
+        Assert.Equal(WorkerOutcome.Absent, (await DrawAsync(worker, 10)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_host_that_answers_nothing_at_all_is_an_absent_worker_too()
+    {
+        // Its backlog is full, so that nobody answers: as an address whose pod has gone.
+        using var silent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        silent.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        silent.Listen(0);
+        var callers = Enumerable.Range(0, 4).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToList();
+        foreach (var caller in callers)
+            _ = caller.ConnectAsync(silent.LocalEndPoint!, TestContext.Current.CancellationToken).AsTask();
+        var address = new Uri($"http://{silent.LocalEndPoint}");
+
+        var answer = await Forwarder(60).DrawAsync(address, Red, _ => default, TestContext.Current.CancellationToken);
+
+        Assert.Equal(WorkerOutcome.Absent, answer.Outcome);
+        callers.ForEach(c => c.Dispose());
     }
 
     [Fact]
@@ -52,7 +72,7 @@ public sealed class WorkerForwarderTests : IDisposable
         await using var worker = await FakeWorker.StartAsync("m");
         var request = new ImageRequest { Prompt = "a red kite, \"quoted\"\r\n--", Seed = 3, NumInferenceSteps = 50, SkipSteps = 15, GuidanceScale = 2.5, Stream = true, N = 1 };
 
-        var answer = await Forwarder().DrawAsync(worker.Address, new WorkerJob(request, [.. Enumerable.Range(0, 256).Select(i => (byte)i)]), TimeSpan.FromSeconds(10), _ => default, TestContext.Current.CancellationToken);
+        var answer = await Forwarder(10).DrawAsync(worker.Address, new WorkerJob(request, [.. Enumerable.Range(0, 256).Select(i => (byte)i)]), _ => default, TestContext.Current.CancellationToken);
 
         Assert.Equal(WorkerOutcome.Completed, answer.Outcome);
         Assert.Equal(request, worker.Jobs.Single().Request);
@@ -67,8 +87,8 @@ public sealed class WorkerForwarderTests : IDisposable
         worker.StepTime = TimeSpan.FromMilliseconds(100);
         using var leave = new CancellationTokenSource();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Forwarder().DrawAsync(worker.Address,
-            new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true, NumInferenceSteps = 100 }, null), TimeSpan.FromSeconds(10),
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Forwarder(10).DrawAsync(worker.Address,
+            new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true, NumInferenceSteps = 100 }, null),
             async _ => await leave.CancelAsync(), leave.Token));
 
         var job = worker.Jobs.Single();
@@ -76,8 +96,10 @@ public sealed class WorkerForwarderTests : IDisposable
         Assert.InRange(job.StepsDone, 1, 10);
     }
 
-    private WorkerForwarder Forwarder() => new(_services.GetRequiredService<IHttpForwarder>(), _http);
+    private static WorkerJob Red => new(new ImageRequest { Prompt = "red", Seed = 1, Stream = true }, null);
 
-    private Task<WorkerAnswer> DrawAsync(FakeWorker worker, double patience) => Forwarder().DrawAsync(worker.Address,
-        new WorkerJob(new ImageRequest { Prompt = "red", Seed = 1, Stream = true }, null), TimeSpan.FromSeconds(patience), _ => default, TestContext.Current.CancellationToken);
+    private WorkerForwarder Forwarder(double patience) =>
+        new(_services.GetRequiredService<IHttpForwarder>(), _http, () => TimeSpan.FromSeconds(patience));
+
+    private Task<WorkerAnswer> DrawAsync(FakeWorker worker, double patience) => Forwarder(patience).DrawAsync(worker.Address, Red, _ => default, TestContext.Current.CancellationToken);
 }

@@ -7,7 +7,7 @@ namespace MoDM.Rules.Tests;
 /// <summary>The architecture's rules, read off the source.</summary>
 public partial class LayoutTests
 {
-    private static readonly string[] Production = ["core", "gateway", "worker"];
+    private static readonly string[] Production = ["core", "gateway", "operator", "worker"];
 
     [Fact]
     public void Core_has_no_packages_and_no_IO()
@@ -22,7 +22,7 @@ public partial class LayoutTests
     {
         Assert.Equal(["MoDM.Http"], References("worker/MoDM.Worker.csproj"));
         // The gateway starts the worker; it is built with it, not linked to it.
-        Assert.Equal(["MoDM.Http"], References("gateway/MoDM.Gateway.csproj"));
+        Assert.Equal(["MoDM.Cluster", "MoDM.Http"], References("gateway/MoDM.Gateway.csproj"));
         Assert.Equal(["MoDM.Onnx"], References("core/MoDM.Http/MoDM.Http.csproj"));
         Assert.Equal(["MoDM.Core"], References("core/MoDM.Onnx/MoDM.Onnx.csproj"));
     }
@@ -46,7 +46,7 @@ public partial class LayoutTests
     public void Every_metric_of_the_contract_is_emitted()
     {
         var names = ConstantName().Matches(File.ReadAllText(Repo.File("core", "MoDM.Core", "MetricNames.cs"))).Select(m => m.Groups[1].Value).ToList();
-        var code = string.Concat(new[] { "gateway", "worker" }.SelectMany(Sources).Select(File.ReadAllText));
+        var code = string.Concat(new[] { "gateway", "worker", "operator" }.SelectMany(Sources).Select(File.ReadAllText));
 
         Assert.NotEmpty(names);
         Assert.All(names, n => Assert.Contains($"MetricNames.{n}", code, StringComparison.Ordinal));

@@ -134,13 +134,68 @@ public sealed class StartTests
     {
         await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
         var response = await worker.GenerateAsync(new { prompt = "a kite", num_inference_steps = 150, stream = true });
-        using (var kill = Process.Start("kill", ["-TERM", $"{worker.Process.Id}"]))
-            await kill.WaitForExitAsync(Cancel);
+        await TerminateAsync(worker);
         var events = await WorkerProcess.EventsAsync(response).ToListAsync(Cancel);
         Assert.Equal("image_generation.completed", events[^1].Name);
         await Exit(worker);
         Assert.Equal(0, worker.Process.ExitCode);
         Assert.Equal("", worker.Errors.Trim());
+    }
+
+    // Complaint rows 6 and 7: it says that it will end before it does.
+    [Fact]
+    public async Task Asked_to_end_it_still_listens_and_refuses_what_is_new()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+        var watch = Stopwatch.StartNew();
+        await TerminateAsync(worker);
+        HttpResponseMessage ready;
+        while ((ready = await worker.Http.GetAsync("/readyz", Cancel)).StatusCode == HttpStatusCode.OK)
+            await Task.Delay(20, Cancel);
+        Assert.Equal("draining", (await WorkerProcess.BodyAsync(ready)).GetProperty("phase").GetString());
+        await Refused(worker);
+        await Exit(worker);
+        Assert.Equal(0, worker.Process.ExitCode);
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(15));
+    }
+
+    [Fact]
+    public async Task Asked_twice_it_ends_at_once()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+        using var response = await worker.GenerateAsync(new { prompt = "a kite", num_inference_steps = 1000, n = 10, stream = true });
+        await TerminateAsync(worker);
+        while ((await worker.Http.GetAsync("/readyz", Cancel)).StatusCode == HttpStatusCode.OK)
+            await Task.Delay(20, Cancel);
+        var watch = Stopwatch.StartNew();
+        await TerminateAsync(worker);
+        await Exit(worker);
+        Assert.NotEqual(0, worker.Process.ExitCode);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"{watch.Elapsed}");
+    }
+
+    [Fact]
+    public async Task A_drained_worker_finishes_its_images_takes_nothing_new_and_goes_on_listening()
+    {
+        await using var worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1", "--max-batch", "2");
+        var response = await worker.GenerateAsync(new { prompt = "a kite", num_inference_steps = 150, stream = true });
+        for (var i = 0; i < 2; i++)
+        {
+            var drained = await worker.Http.PostAsync("/drain", null, Cancel);
+            Assert.Equal(HttpStatusCode.OK, drained.StatusCode);
+            Assert.Equal("draining", (await WorkerProcess.BodyAsync(drained)).GetProperty("phase").GetString());
+        }
+        await Refused(worker);
+        Assert.Equal("image_generation.completed", (await WorkerProcess.EventsAsync(response).ToListAsync(Cancel))[^1].Name);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await worker.Http.GetAsync("/readyz", Cancel)).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await worker.Http.GetAsync("/livez", Cancel)).StatusCode);
+
+        // Whoever drained it thought better of it.
+        Assert.Equal("ready", (await WorkerProcess.BodyAsync(await worker.Http.DeleteAsync("/drain", Cancel))).GetProperty("phase").GetString());
+        Assert.Equal(HttpStatusCode.OK, (await worker.GenerateAsync(new { prompt = "a kite", num_inference_steps = 1 })).StatusCode);
+        await TerminateAsync(worker);
+        await Exit(worker);
+        Assert.Equal(0, worker.Process.ExitCode);
     }
 
     [Theory]
@@ -191,6 +246,19 @@ public sealed class StartTests
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         limit.CancelAfter(TimeSpan.FromSeconds(20));
         await worker.Process.WaitForExitAsync(limit.Token);
+    }
+
+    private static async Task TerminateAsync(WorkerProcess worker)
+    {
+        using var kill = Process.Start("kill", ["-TERM", $"{worker.Process.Id}"]);
+        await kill.WaitForExitAsync(Cancel);
+    }
+
+    private static async Task Refused(WorkerProcess worker)
+    {
+        var refused = await worker.GenerateAsync(new { prompt = "a cabin", num_inference_steps = 1 });
+        Assert.Equal("true", Assert.Single(refused.Headers.GetValues("x-modm-busy")));
+        await GenerationTests.Refused(refused, 503, "takes nothing new");
     }
 
     private static string Copy(string model)

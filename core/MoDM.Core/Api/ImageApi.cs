@@ -168,7 +168,7 @@ public sealed record ModelCard(string Id, long Created)
 /// <summary>What a worker says on <c>/readyz</c>, with 200 once it can serve and with 503 before.</summary>
 public sealed record WorkerStatus
 {
-    /// <summary><c>loading</c>, <c>warming</c>, <c>ready</c> or <c>draining</c>.</summary>
+    /// <summary><c>loading</c>, <c>warming</c>, <c>ready</c> or <c>draining</c>: it takes nothing new and is about to end.</summary>
     public required string Phase { get; init; }
     public required string Model { get; init; }
 
