@@ -74,7 +74,7 @@ public sealed partial class ListWatch<T>(
                 var expired = e is ApiServerException { Status: HttpStatusCode.Gone };
                 if (expired || failures >= 4 || e is not (IOException or HttpRequestException or ApiServerException))
                     (_version, _healthy) = (null, false);
-                Log.Interrupted(log, expired ? LogLevel.Information : LogLevel.Warning, collectionPath, e.Message);
+                Log.Interrupted(log, expired ? LogLevel.Information : LogLevel.Warning, collectionPath, e is ApiServerException or IOException or HttpRequestException or RelistException ? e.Message : e.ToString());
             }
             catch (OperationCanceledException)
             {

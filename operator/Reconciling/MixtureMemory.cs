@@ -52,6 +52,9 @@ internal sealed class MixtureMemory
     public MixtureSpec? PlannedSpec { get; set; }
 
     public MixtureStatus? Status { get; set; }
+
+    /// <summary>The same as it is written, to be compared with.</summary>
+    public string? StatusJson { get; set; }
     public TimeSpan LoadShownAt { get; set; } = TimeSpan.MinValue;
 
     /// <summary>Reads the document of a generation once.</summary>

@@ -18,7 +18,7 @@ internal sealed class MixtureReconciler(
 {
     private static readonly TimeSpan LoadShownEvery = TimeSpan.FromSeconds(15);
 
-    private const int MostPhaseTries = 12;
+    private const int MostPhaseTries = 5;
 
     private readonly ConcurrentDictionary<ObjectKey, MixtureMemory> _memories = new();
     private readonly long _start = time.GetTimestamp();
@@ -213,9 +213,10 @@ internal sealed class MixtureReconciler(
         var before = memory.Status;
         var mayShowLoad = memory.LoadShownAt == TimeSpan.MinValue || Now - memory.LoadShownAt >= LoadShownEvery;
         var status = StatusView.Of(facts, before, mayShowLoad, time.GetUtcNow());
-        if (before is not null && Same(before, status)) return;
+        var json = Json(status);
+        if (before is not null && (memory.StatusJson ??= Json(before)) == json) return;
         await writer.StatusAsync(key, status, cancel);
-        memory.Status = status;
+        (memory.Status, memory.StatusJson) = (status, json);
         if (status.Load != before?.Load) memory.LoadShownAt = Now;
         await events.WriteAsync(key, resource.Metadata.Uid, EventWriter.Between(before, status), cancel);
     }
@@ -238,8 +239,6 @@ internal sealed class MixtureReconciler(
             memory.ColdStarts[start.Pool] = start with { LoadSeconds = load, WarmUpSeconds = Phase("warm_up") };
         }
     }
-
-    private static bool Same(MixtureStatus a, MixtureStatus b) => Json(a) == Json(b);
 
     private static string Json(MixtureStatus status) => System.Text.Json.JsonSerializer.Serialize(status, StatusJson.Default.MixtureStatus);
 

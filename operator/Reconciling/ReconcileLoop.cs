@@ -13,7 +13,7 @@ internal sealed partial class ReconcileLoop(
     : BackgroundService
 {
     private const int Lanes = 4;
-    private static readonly TimeSpan Tidy = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Tidy = TimeSpan.FromSeconds(20);
 
     /// <summary>The watches have been filled.</summary>
     public bool Synced => watches.Synced.IsCompletedSuccessfully;

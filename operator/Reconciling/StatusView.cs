@@ -42,15 +42,15 @@ internal static class StatusView
             Large = pools.Count > 0 ? pools[0] : null,
             Small = [.. pools.Skip(1)],
             Gpus = facts.Allocation?.Gpus ?? 0,
-            Selector = facts.Verdict.InForce is { } mixture ? string.Join(',', mixture.WorkerSelector().Select(l => $"{l.Key}={l.Value}")) : "",
+            Selector = facts.Verdict.InForce is { } mixture ? string.Join(',', mixture.WorkerSelector().Select(l => $"{l.Key}={l.Value}")) : null,
             Load = load,
             Plan = plan,
             ColdStart = facts.ColdStarts,
             Accepted = facts.Verdict.Accepted,
             Columns = new ShownColumns
             {
-                Large = pools.Count > 0 ? $"{pools[0].Ready}/{pools[0].Desired}" : "",
-                Small = pools.Count > 1 ? $"{pools.Skip(1).Sum(p => p.Ready)}/{pools.Skip(1).Sum(p => p.Desired)}" : "",
+                Large = pools.Count > 0 ? $"{pools[0].Ready}/{pools[0].Desired}" : null,
+                Small = pools.Count > 1 ? $"{pools.Skip(1).Sum(p => p.Ready)}/{pools.Skip(1).Sum(p => p.Desired)}" : null,
                 RequestsPerMinute = Text(load?.RequestsPerMinute, "0.#"),
                 HitRate = Text(load?.HitRate, "0%"),
                 Slo = slo,
@@ -134,5 +134,6 @@ internal static class StatusView
 
     private static IEnumerable<PoolStatus> PoolsOf(MixtureStatus status) => status.Large is { } large ? status.Small.Prepend(large) : [];
 
-    private static string Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";
+    // Left out rather than empty: Kubernetes 1.20 takes an empty text in an apply for null, and refuses it.
+    private static string? Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture);
 }

@@ -23,7 +23,7 @@ internal sealed record MixtureStatus
     public int Gpus { get; init; }
 
     [Description("Selects the worker pods, for the scale subresource.")]
-    public string Selector { get; init; } = "";
+    public string? Selector { get; init; }
 
     [Description("The load as last measured, rounded so that noise is not written down.")]
     public LoadStatus? Load { get; init; }
@@ -37,7 +37,7 @@ internal sealed record MixtureStatus
     [Description("The document that is in force: the last one without mistakes.")]
     public AcceptedDocument? Accepted { get; init; }
 
-    [Description("What kubectl get shows.")]
+    [Description("What kubectl get shows; what is not known is left out.")]
     public ShownColumns? Columns { get; init; }
 }
 
@@ -140,19 +140,19 @@ internal sealed record AcceptedDocument
 internal sealed record ShownColumns
 {
     [Description("Ready and planned workers of the large model.")]
-    public string Large { get; init; } = "";
+    public string? Large { get; init; }
 
     [Description("Ready and planned workers of the small models.")]
-    public string Small { get; init; } = "";
+    public string? Small { get; init; }
 
     [Description("Images that arrive in a minute.")]
-    public string RequestsPerMinute { get; init; } = "";
+    public string? RequestsPerMinute { get; init; }
 
     [Description("Share of hits.")]
-    public string HitRate { get; init; } = "";
+    public string? HitRate { get; init; }
 
     [Description("Met, Missed or Unknown.")]
-    public string Slo { get; init; } = "";
+    public string? Slo { get; init; }
 }
 
 [JsonSourceGenerationOptions(

@@ -1,0 +1,87 @@
+using System.Text.Json.Nodes;
+using MoDM.Fakes;
+
+namespace MoDM.Operator.Tests.Reconciling;
+
+/// <summary>The whole operator, against servers on the wire: what may go wrong.</summary>
+public class OperatorFaultTests
+{
+    [Fact]
+    public async Task An_API_server_that_resets_conflicts_and_forgets_is_borne_with()
+    {
+        // Complaints 27, 29 and 30.
+        await using var cluster = await FakeCluster.StartAsync();
+        cluster.Api.Inject(new FakeFault { Verb = "PATCH", Status = 409, Times = 3 });
+        cluster.Api.Inject(new FakeFault { Verb = "PATCH", ResetAfter = true, Times = 3 });
+        cluster.Api.Inject(new FakeFault { Verb = "PATCH", Status = 500, Times = 2 });
+        await cluster.OperatorAsync();
+        cluster.Apply();
+        await cluster.UntilAsync(() => cluster.Is("WorkersReady", "True"), "Ready", 90);
+
+        cluster.Api.SendError();
+        cluster.Api.CutWatches();
+        cluster.Api.Forget();
+        cluster.Apply(s => s["gpuBudget"] = 3);
+
+        await cluster.UntilAsync(() => cluster.Replicas("little") == 0, "the new budget is kept", 60);
+    }
+
+    [Fact]
+    public async Task One_of_two_operators_writes_and_the_other_takes_over_at_once_when_it_ends()
+    {
+        // Complaint 2.
+        await using var cluster = await FakeCluster.StartAsync();
+        var first = await cluster.OperatorAsync();
+        cluster.Apply();
+        await cluster.UntilAsync(() => cluster.Is("Ready", "True"), "Ready");
+        await cluster.OperatorAsync();
+
+        await first.TerminateAsync();
+        cluster.Apply(s => s["gpuBudget"] = 3);
+
+        await cluster.UntilAsync(() => cluster.Replicas("little") == 0, "taken over", 8);
+    }
+
+    [Fact]
+    public async Task An_operator_that_is_killed_is_replaced_within_20_seconds()
+    {
+        await using var cluster = await FakeCluster.StartAsync();
+        var first = await cluster.OperatorAsync();
+        cluster.Apply();
+        await cluster.UntilAsync(() => cluster.Is("Ready", "True"), "Ready");
+        await cluster.OperatorAsync();
+
+        first.Process.Kill();
+        cluster.Apply(s => s["gpuBudget"] = 3);
+
+        await cluster.UntilAsync(() => cluster.Replicas("little") == 0, "taken over", 20);
+    }
+
+    [Fact]
+    public async Task A_CRD_that_would_drop_fields_is_refused_with_their_names()
+    {
+        // Complaint 25.
+        await using var cluster = await FakeCluster.StartAsync();
+        const string Crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modelmixtures.modm.dev";
+        var old = cluster.Api.Get(Crd)!;
+        old["spec"]!["versions"]![0]!["schema"]!["openAPIV3Schema"]!["properties"]!["spec"]!["properties"]!.AsObject().Remove("metrics");
+        cluster.Api.Put(Crd, old.ToJsonString());
+        var (code, log) = await OperatorProcess.RefusedAsync("--kubeconfig", cluster.Api.Kubeconfig());
+        Assert.Equal(2, code);
+        Assert.Contains("spec.metrics.prometheus", log, StringComparison.Ordinal);
+
+        cluster.Api.Remove(Crd);
+        (code, log) = await OperatorProcess.RefusedAsync("--kubeconfig", cluster.Api.Kubeconfig());
+        Assert.Equal(2, code);
+        Assert.Contains("is not installed", log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_command_line_is_refused_with_all_mistakes()
+    {
+        var (code, log) = await OperatorProcess.RefusedAsync("--image-pull-policy", "Sometimes", "--prometheus", "there", "--colour", "red");
+
+        Assert.Equal(2, code);
+        Assert.All(["--image-pull-policy is Sometimes", "--prometheus is there", "--colour is not an option", "usage:"], text => Assert.Contains(text, log, StringComparison.Ordinal));
+    }
+}
