@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace MoDM.EndToEnd.Tests.Cluster;
+
+/// <summary>Sizes follow a real load on a real Kubernetes, by what a real Prometheus says.</summary>
+[Collection(ClusterCollection.Name)]
+public sealed class ScalingClusterTests(ClusterFixture cluster)
+{
+    private const int Budget = 4;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>
+    /// Two cores draw all images, so the load that four workers need must not be one that two cores cannot draw: a latency of
+    /// a few drawings asks for workers that are mostly idle. "Small" is the large model here, so that hits are worth a worker.
+    /// </summary>
+    [Fact]
+    public async Task Pools_grow_with_the_load_within_the_budget_and_shrink_again_and_metrics_may_be_gone_meanwhile()
+    {
+        cluster.Need();
+        await cluster.InstallOperatorAsync();
+        await using var ns = await cluster.NamespaceAsync("scaling");
+        var mixture = new ClusterMixture(cluster, ns);
+        await mixture.ReadyAsync(mixture.Yaml(
+            steps: 20, latency: "2s", percentile: 95, budget: Budget, large: (1, 3), small: (0, 3), smallModel: "postcards-large"));
+        var address = await mixture.AddressAsync();
+        await mixture.UntilAsync("MetricsAvailable", seconds: 60);
+        using var watching = new CancellationTokenSource();
+        var most = WatchAsync(mixture, watching.Token);
+
+        // 1. Next to no load: both models get timed, then as few workers as there may be.
+        await using (var little = LoadGenerator.Open(address, 0.3, n => Request(n, hit: n % 2 == 1)))
+        {
+            await cluster.WaitAsync(async () => await mixture.ReplicasAsync("postcards-large") == 1 && await mixture.ReplicasAsync("postcards-small") <= 1, 240, "as few as the SLO needs", ns);
+            await little.StopAsync();
+        }
+
+        // 2. Hits: the small pool grows. From the step to a new pod that has a node.
+        var step = Stopwatch.GetTimestamp();
+        var known = Uids(await mixture.PodsAsync());
+        await using var hits = LoadGenerator.Open(address, 3, n => Request(n, hit: true));
+        await cluster.WaitAsync(async () => (await mixture.PodsAsync()).Any(p => !known.Contains((string)p["metadata"]!["uid"]!) && Has(p, "PodScheduled")), 60, "a new pod with a node", ns);
+        var took = Stopwatch.GetElapsedTime(step).TotalSeconds;
+        await cluster.WaitAsync(async () => await mixture.ReplicasAsync("postcards-small") >= 2, 90, "a larger small pool", ns);
+        await TellsTheTruthAsync(mixture);
+
+        // 3. Prometheus is gone: the sizes hold, and a condition says so within a tick.
+        var sizes = (await mixture.ReplicasAsync("postcards-large"), await mixture.ReplicasAsync("postcards-small"));
+        await cluster.Prometheus.StopAsync();
+        await mixture.UntilAsync("MetricsAvailable", "False", 15);
+        await Task.Delay(TimeSpan.FromMinutes(3), Cancel);
+        Assert.Equal(sizes, (await mixture.ReplicasAsync("postcards-large"), await mixture.ReplicasAsync("postcards-small")));
+        await cluster.Prometheus.StartAsync();
+        await mixture.UntilAsync("MetricsAvailable", "True", 60);
+
+        // 4. Misses too: the split moves.
+        await using var misses = LoadGenerator.Open(address, 1.2, n => Request(n, hit: false));
+        await cluster.WaitAsync(async () => await mixture.ReplicasAsync("postcards-large") >= 2, 120, "a larger large pool", ns);
+        await TellsTheTruthAsync(mixture);
+
+        // 5. Nothing more: it shrinks after the dwell.
+        var (hit, missed) = (await hits.StopAsync(), await misses.StopAsync());
+        await cluster.WaitAsync(async () => await mixture.ReplicasAsync("postcards-large") == 1 && await mixture.ReplicasAsync("postcards-small") <= 1, 300, "small again", ns);
+        await TellsTheTruthAsync(mixture);
+        await watching.CancelAsync();
+        TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture, $"new pod with a node {took:0.0} s after the step\nhits: {hit}\nmisses: {missed}"));
+        Assert.True(await most <= Budget, $"{await most} GPUs were held");
+        Assert.True(took < 15, $"a new pod had a node {took:0.0} s after the step");
+        // What cannot be in time is refused when it comes, with a time to come back; nothing else fails.
+        Assert.All(hit.Failures.Keys.Concat(missed.Failures.Keys), f => Assert.Contains("deadline_exceeded", f, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task In_steady_state_nothing_is_written_for_ten_minutes()
+    {
+        // Complaint 27. The lease's own renewals are the only writes.
+        cluster.Need();
+        await cluster.InstallOperatorAsync();
+        await using var ns = await cluster.NamespaceAsync("steady");
+        var mixture = new ClusterMixture(cluster, ns);
+        await mixture.ReadyAsync(mixture.Yaml(latency: "15s"));
+        await mixture.UntilAsync("MetricsAvailable", seconds: 60);
+        await Task.Delay(TimeSpan.FromSeconds(45), Cancel); // Until the phases of the cold start have been read.
+        var pod = (string)(await cluster.ListAsync("pods", "-n", ClusterFixture.OperatorNamespace)).First(ClusterFixture.IsReady)["metadata"]!["name"]!;
+        var metrics = new Uri(await cluster.PodAddressAsync(ClusterFixture.OperatorNamespace, pod, 8081), "/metrics");
+        using var http = new HttpClient();
+        var (before, writes) = (await mixture.FingerprintAsync(), Writes(await http.GetStringAsync(metrics, Cancel)));
+
+        await Task.Delay(TimeSpan.FromMinutes(10), Cancel);
+
+        Assert.Equal(before, await mixture.FingerprintAsync());
+        Assert.Equal(writes, Writes(await http.GetStringAsync(metrics, Cancel)));
+    }
+
+    /// <summary>Hits ask for what has just been drawn; misses are told to be some.</summary>
+    private static JsonObject Request(int n, bool hit)
+    {
+        var request = new JsonObject { ["prompt"] = "a red lighthouse at dawn", ["seed"] = n };
+        if (!hit) request["cache"] = "refresh";
+        return request;
+    }
+
+    /// <summary>Status and columns say what the Deployments and pods say.</summary>
+    private Task TellsTheTruthAsync(ClusterMixture mixture) => cluster.WaitAsync(
+        async () =>
+        {
+            var status = (await mixture.GetAsync())["status"]!;
+            var shown = await cluster.KubectlAsync("get", "mm", "postcards", "-n", mixture.Namespace, "--no-headers");
+            foreach (var pool in new[] { status["large"]!, status["small"]![0]! })
+            {
+                var name = (string)pool["name"]!;
+                var pods = (await mixture.PodsAsync(name)).Where(p => p["metadata"]!["deletionTimestamp"] is null).ToList();
+                if ((int)pool["desired"]! != await mixture.ReplicasAsync(name) || (int)pool["ready"]! != pods.Count(ClusterFixture.IsReady)) return false;
+                if (!shown.Contains($"{pool["ready"]}/{pool["desired"]}", StringComparison.Ordinal)) return false;
+            }
+            return (int)status["gpus"]! == (int)status["large"]!["desired"]! + (int)status["small"]![0]!["desired"]!;
+        }, 90, "status tells the truth", mixture.Namespace);
+
+    /// <returns>The most GPUs that pods with a node ever held, and pods without one wanted.</returns>
+    private static async Task<int> WatchAsync(ClusterMixture mixture, CancellationToken stop)
+    {
+        var most = 0;
+        while (!stop.IsCancellationRequested)
+        {
+            most = Math.Max(most, (await mixture.PodsAsync()).Count(p => (string?)p["status"]?["phase"] is not ("Succeeded" or "Failed")));
+            await Task.Delay(500, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return most;
+    }
+
+    private static bool Has(JsonNode pod, string condition) =>
+        pod["status"]?["conditions"]?.AsArray().Any(c => (string)c!["type"]! == condition && (string)c["status"]! == "True") == true;
+
+    private static List<string> Uids(IEnumerable<JsonNode> pods) => [.. pods.Select(p => (string)p["metadata"]!["uid"]!)];
+
+    private static double Writes(string metrics) => metrics.Split('\n').Where(l => l.StartsWith(MetricNames.OperatorWrites + "{", StringComparison.Ordinal))
+        .Sum(l => double.Parse(l.Split(' ')[1], CultureInfo.InvariantCulture));
+}
