@@ -18,27 +18,27 @@ internal sealed class ClusterMixture(ClusterFixture cluster, string ns, string n
         return string.Create(CultureInfo.InvariantCulture, $$"""
             apiVersion: modm.dev/v1alpha1
             kind: ModelMixture
-            metadata: {name: {{name}}, namespace: {{ns}}}
+            metadata: {name: {{name}}, namespace: {{ns}} }
             spec:
               steps: {{steps}}
               large:
                 name: postcards-large
-                model: {path: /models/{{largeModel}}}
+                model: {path: /models/{{largeModel}} }
                 guidanceScale: 3
-                replicas: {min: {{minLarge}}, max: {{maxLarge}}}
-                pod: {args: [--threads, "1"], resources: {requests: {cpu: 10m, memory: 64Mi}}}
+                replicas: {min: {{minLarge}}, max: {{maxLarge}} }
+                pod: {args: [--threads, "1"], resources: {requests: {cpu: 10m, memory: 64Mi} } }
               small:
                 - name: postcards-small
-                  model: {path: /models/{{smallModel}}}
+                  model: {path: /models/{{smallModel}} }
                   guidanceScale: 3
-                  replicas: {min: {{minSmall}}, max: {{maxSmall}}}
-                  pod: {args: [--threads, "1"], resources: {requests: {cpu: 10m, memory: 64Mi}}}
+                  replicas: {min: {{minSmall}}, max: {{maxSmall}} }
+                  pod: {args: [--threads, "1"], resources: {requests: {cpu: 10m, memory: 64Mi} } }
               gpuBudget: {{budget}}
-              gateway: {pod: {resources: {requests: {cpu: 10m, memory: 64Mi}}}}
+              gateway: {pod: {resources: {requests: {cpu: 10m, memory: 64Mi} } } }
               cache:
                 embedder: {path: /models/postcards-clip}
                 hits: [{similarity: 0.519, skip: 0.5}]
-              slo: {latency: {{latency}}, percentile: {{percentile}}, objective: {{objective}}, degrade: {{degrade}}}
+              slo: {latency: {{latency}}, percentile: {{percentile}}, objective: {{objective}}, degrade: {{degrade}} }
             """);
     }
 
