@@ -36,7 +36,7 @@ public sealed class MixtureClusterTests(ClusterFixture cluster)
         // Complaint 10.
         await cluster.WaitAsync(async () => (await mixture.GetAsync())["status"]!["coldStart"]!.AsArray().All(c => c!["loadSeconds"] is not null && c["scheduleSeconds"] is not null && c["pullSeconds"] is not null),
             90, "the phases of the cold starts", ns);
-        Assert.Equal((int)status["gpus"]!, (int)(await cluster.GetJsonAsync("--raw", $"/apis/modm.dev/v1alpha1/namespaces/{ns}/modelmixtures/postcards/scale"))["status"]!["replicas"]!);
+        Assert.Equal((int)status["gpus"]!, (int)JsonNode.Parse(await cluster.KubectlAsync("get", "--raw", $"/apis/modm.dev/v1alpha1/namespaces/{ns}/modelmixtures/postcards/scale"))!["status"]!["replicas"]!);
     }
 
     [Fact]
