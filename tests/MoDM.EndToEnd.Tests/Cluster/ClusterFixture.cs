@@ -157,6 +157,14 @@ public sealed class ClusterFixture : IAsyncLifetime
         await RunAsync("ctr", ["-a", socket, "-n", "k8s.io", "tasks", "kill", "-s", signal, id.Replace("containerd://", "", StringComparison.Ordinal)]);
     }
 
+    /// <summary>Containers whose processes run, by what the container runtime says: the kubelet's word on ended pods comes late.</summary>
+    public async Task<string> RunningContainersAsync()
+    {
+        var socket = Environment.GetEnvironmentVariable("MODM_TEST_CONTAINERD") ?? throw new InvalidOperationException("MODM_TEST_CONTAINERD is not set.");
+        var tasks = await RunAsync("ctr", ["-a", socket, "-n", "k8s.io", "tasks", "ls"]);
+        return string.Join('\n', tasks.Split('\n').Where(l => l.Contains("RUNNING", StringComparison.Ordinal)));
+    }
+
     /// <param name="previous">Of the container that ended before this one.</param>
     public Task<string> LogsAsync(string ns, string pod, bool previous = false) =>
         KubectlAsync(["logs", pod, "-n", ns, .. previous ? ["--previous"] : Array.Empty<string>()]);
