@@ -47,6 +47,9 @@ up() {
   say "up"
   # One that is up already, or was left by a run that was cut off, makes room.
   if [ -e "$run/kubelet.pid" ]; then "$cluster" down; fi
+  # containerd ends a little after it was asked to; a socket without a listener would pass for one that is ready.
+  for _ in $(seq 30); do pgrep -f "^containerd -c containerd.toml" >/dev/null || break; sleep 1; done
+  rm -f "$run/containerd.sock"
   "$cluster" up
   "$cluster" gpus 8
   images

@@ -12,7 +12,7 @@ internal sealed class ClusterMixture(ClusterFixture cluster, string ns, string n
     public string Yaml(
         int steps = 10, string latency = "2m", string objective = "Cost", double percentile = 99, int budget = 4,
         (int Min, int Max)? large = null, (int Min, int Max)? small = null, string largeModel = "postcards-large", string smallModel = "postcards-small",
-        string degrade = "None")
+        string degrade = "None", double skip = 0.5)
     {
         var ((minLarge, maxLarge), (minSmall, maxSmall)) = (large ?? (1, 1), small ?? (1, 1));
         return string.Create(CultureInfo.InvariantCulture, $$"""
@@ -37,7 +37,7 @@ internal sealed class ClusterMixture(ClusterFixture cluster, string ns, string n
               gateway: {pod: {resources: {requests: {cpu: 10m, memory: 64Mi} } } }
               cache:
                 embedder: {path: /models/postcards-clip}
-                hits: [{similarity: 0.519, skip: 0.5}]
+                hits: [{similarity: 0.519, skip: {{skip}} }]
               slo: {latency: {{latency}}, percentile: {{percentile}}, objective: {{objective}}, degrade: {{degrade}} }
             """);
     }
