@@ -100,6 +100,19 @@ public sealed class ApiServer : IDisposable
     public Task<T> MergePatchAsync<T>(string path, object patch, CancellationToken cancel) =>
         WriteAsync<T>(HttpMethod.Patch, path, null, "application/merge-patch+json", patch, cancel);
 
+    /// <summary>
+    /// A whole status in place of the last, by JSON patch (RFC 6902): a server-side apply that no longer names a field of a
+    /// custom resource sets it to null in Kubernetes 1.20, which its schema then refuses.
+    /// </summary>
+    /// <param name="path">Without /status.</param>
+    /// <param name="uid">Refused when the object has another one: it was deleted and made again.</param>
+    public Task<JsonElement> WriteStatusAsync(string path, string uid, JsonElement status, CancellationToken cancel) =>
+        WriteAsync<JsonElement>(HttpMethod.Patch, $"{path}/status", null, "application/json-patch+json", new object[]
+        {
+            new { op = "test", path = "/metadata/uid", value = uid },
+            new { op = "add", path = "/status", value = status },
+        }, cancel);
+
     /// <summary>False when there is none. What it owns is deleted after it.</summary>
     public async Task<bool> DeleteAsync(string path, CancellationToken cancel)
     {

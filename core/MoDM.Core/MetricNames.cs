@@ -1,6 +1,6 @@
 namespace MoDM;
 
-/// <summary>Every metric, once: emitted by gateway and worker, queried by the operator. The names are a contract.</summary>
+/// <summary>Every metric, once: emitted by gateway, worker and operator, queried by the operator. The names are a contract.</summary>
 public static class MetricNames
 {
     // Gateway

@@ -99,16 +99,11 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         await api.DeleteAsync($"{ClusterNames.Pods(key.Namespace)}/{pod}", cancel);
     }
 
-    public async Task StatusAsync(ObjectKey key, MixtureStatus status, CancellationToken cancel)
+    public async Task StatusAsync(ObjectKey key, string uid, MixtureStatus status, CancellationToken cancel)
     {
         Guard();
-        await api.ApplyAsync<JsonElement>($"{ClusterNames.Mixture(key.Namespace, key.Name)}/status", JsonSerializer.SerializeToElement(new
-        {
-            apiVersion = Mixture.ModelMixture.ApiVersion,
-            kind = Mixture.ModelMixture.Kind,
-            metadata = new { name = key.Name, @namespace = key.Namespace },
-            status = JsonSerializer.SerializeToElement(status, StatusJson.Default.MixtureStatus),
-        }), cancel);
+        var json = JsonSerializer.SerializeToElement(status, StatusJson.Default.MixtureStatus);
+        await api.WriteStatusAsync(ClusterNames.Mixture(key.Namespace, key.Name), uid, json, cancel);
     }
 
     private IReadOnlyList<WantedChild> Wanted(MixtureInCluster mixture, MixtureMemory memory)

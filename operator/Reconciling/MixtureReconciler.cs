@@ -215,7 +215,7 @@ internal sealed class MixtureReconciler(
         var status = StatusView.Of(facts, before, mayShowLoad, time.GetUtcNow());
         var json = Json(status);
         if (before is not null && (memory.StatusJson ??= Json(before)) == json) return;
-        await writer.StatusAsync(key, status, cancel);
+        await writer.StatusAsync(key, resource.Metadata.Uid, status, cancel);
         (memory.Status, memory.StatusJson) = (status, json);
         if (status.Load != before?.Load) memory.LoadShownAt = Now;
         await events.WriteAsync(key, resource.Metadata.Uid, EventWriter.Between(before, status), cancel);

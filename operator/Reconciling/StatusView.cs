@@ -134,6 +134,5 @@ internal static class StatusView
 
     private static IEnumerable<PoolStatus> PoolsOf(MixtureStatus status) => status.Large is { } large ? status.Small.Prepend(large) : [];
 
-    // Left out rather than empty: Kubernetes 1.20 takes an empty text in an apply for null, and refuses it.
     private static string? Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture);
 }

@@ -14,7 +14,7 @@ namespace MoDM.Fakes;
 
 /// <summary>
 /// A Kubernetes API server on the wire with its objects in memory: get, list (with pages), watch, create, replace, merge
-/// patch, server-side apply, delete with garbage collection, /status, /scale and discovery. No controllers and no
+/// patch, JSON patch, server-side apply, delete with garbage collection, /status, /scale and discovery. No controllers and no
 /// kubelet: a test plays them with <see cref="Put"/>, <see cref="Patch"/> and <see cref="Remove"/>. Lists are replaced
 /// where the real one merges by key, and nothing is defaulted or validated.
 /// </summary>
@@ -325,6 +325,8 @@ public sealed class FakeApiServer : IAsyncDisposable
                 _objects.Delete(at);
                 return Ok(new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["status"] = "Success" });
         }
+        if (http.ContentType?.StartsWith("application/json-patch", StringComparison.Ordinal) == true)
+            return (200, _objects.Patch(at, (JsonArray)JsonNode.Parse(body)!).Json(false));
         if (ReadBody(body) is not { } item) throw FakeStatusException.Invalid("the body is not a JSON object");
         if (at.Sub == "scale")
         {
@@ -377,8 +379,15 @@ public sealed class FakeApiServer : IAsyncDisposable
         }
         using var json = new MemoryStream();
         json.Write(Encoding.UTF8.GetBytes($$"""
-            {"kind":"{{(metadataOnly ? "PartialObjectMetadataList" : "List")}}","apiVersion":"{{(metadataOnly ? "meta.k8s.io/v1" : at.Group)}}","metadata":{"resourceVersion":"{{version}}","continue":"{{next}}"},"items":[
+            {"kind":"{{(metadataOnly ? "PartialObjectMetadataList" : "List")}}","apiVersion":"{{(metadataOnly ? "meta.k8s.io/v1" : at.Group)}}","metadata":{"resourceVersion":"{{version}}","continue":"{{next}}"},"items":
             """));
+        // As old servers write an empty list of metadata.
+        if (items.Count == 0 && metadataOnly)
+        {
+            json.Write("null}"u8);
+            return json.ToArray();
+        }
+        json.WriteByte((byte)'[');
         for (var i = 0; i < items.Count; i++)
         {
             if (i > 0) json.WriteByte((byte)',');

@@ -129,6 +129,26 @@ public sealed partial class FakeObjects(TimeProvider time)
         return Replace(path, next);
     }
 
+    /// <summary>JSON patch (RFC 6902) of members of objects: "test" and "add".</summary>
+    public Stored Patch(FakePath path, JsonArray operations)
+    {
+        var next = (JsonObject)Get(path).Node.DeepClone();
+        ((JsonObject)next["metadata"]!).Remove("resourceVersion");
+        foreach (var operation in operations)
+        {
+            var names = ((string)operation!["path"]!).Split('/')[1..];
+            var parent = names[..^1].Aggregate(next, (o, name) => o[name] as JsonObject ?? throw FakeStatusException.Invalid($"no {name}"));
+            switch ((string?)operation["op"])
+            {
+                case "test" when JsonNode.DeepEquals(parent[names[^1]], operation["value"]): break;
+                case "test": throw new FakeStatusException(422, "Invalid", $"testing value {operation["path"]} failed");
+                case "add": parent[names[^1]] = operation["value"]?.DeepClone(); break;
+                default: throw FakeStatusException.Invalid($"unknown operation {operation["op"]}");
+            }
+        }
+        return Replace(path, next);
+    }
+
     /// <summary>Server-side apply with force: what the manager named last time and does not name now is removed.</summary>
     public Stored Apply(FakePath path, JsonObject body, string manager)
     {
@@ -144,7 +164,8 @@ public sealed partial class FakeObjects(TimeProvider time)
         }
         var next = (JsonObject)known.Node.DeepClone();
         ((JsonObject)next["metadata"]!).Remove("resourceVersion");
-        if (known.Applied.TryGetValue(owner, out var before)) RemoveMissing(next, before, body);
+        if (known.Applied.TryGetValue(owner, out var before) && RemoveMissing(next, before, body) && path.Group.StartsWith("modm.dev/", StringComparison.Ordinal))
+            throw new FakeStatusException(422, "Invalid", "Kubernetes 1.20 sets a custom resource's field that is no longer applied to null, and then refuses the null");
         Merge(next, body, nullRemoves: false);
         var result = Replace(path, next);
         result.Applied[owner] = (JsonObject)body.DeepClone();
@@ -279,13 +300,16 @@ public sealed partial class FakeObjects(TimeProvider time)
         }
     }
 
-    private static void RemoveMissing(JsonObject from, JsonObject before, JsonObject now)
+    /// <returns>Whether anything was removed.</returns>
+    private static bool RemoveMissing(JsonObject from, JsonObject before, JsonObject now)
     {
+        var removed = false;
         foreach (var (name, value) in before)
         {
-            if (now[name] is not { } kept) from.Remove(name);
-            else if (value is JsonObject inner && kept is JsonObject next && from[name] is JsonObject target) RemoveMissing(target, inner, next);
+            if (now[name] is not { } kept) removed |= from.Remove(name);
+            else if (value is JsonObject inner && kept is JsonObject next && from[name] is JsonObject target) removed |= RemoveMissing(target, inner, next);
         }
+        return removed;
     }
 
     private static bool HasFinalizers(JsonObject item) => item["metadata"]!["finalizers"] is JsonArray { Count: > 0 };

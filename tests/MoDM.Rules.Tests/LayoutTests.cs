@@ -1,6 +1,8 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using MoDM.Fakes;
+using MoDM.Mixture;
 
 namespace MoDM.Rules.Tests;
 
@@ -23,6 +25,8 @@ public partial class LayoutTests
         Assert.Equal(["MoDM.Http"], References("worker/MoDM.Worker.csproj"));
         // The gateway starts the worker; it is built with it, not linked to it.
         Assert.Equal(["MoDM.Cluster", "MoDM.Http"], References("gateway/MoDM.Gateway.csproj"));
+        Assert.Equal(["MoDM.Cluster"], References("operator/MoDM.Operator.csproj"));
+        Assert.Equal(["MoDM.Core"], References("core/MoDM.Cluster/MoDM.Cluster.csproj"));
         Assert.Equal(["MoDM.Onnx"], References("core/MoDM.Http/MoDM.Http.csproj"));
         Assert.Equal(["MoDM.Core"], References("core/MoDM.Onnx/MoDM.Onnx.csproj"));
     }
@@ -65,10 +69,17 @@ public partial class LayoutTests
         var readme = File.ReadAllText(Repo.File("README.md"));
         var fields = Quoted().Matches(Between(Repo.File("core", "MoDM.Core", "Api", "ImageRequestReader.cs"), "Fields =", "];")).Select(m => m.Groups[1].Value)
             .Where(f => f != "skip_steps");
-        var options = Quoted().Matches(Between(Repo.File("gateway", "GatewayOptions.cs"), "Names =", "];")).Select(m => m.Groups[1].Value);
+        var options = new[] { Repo.File("gateway", "GatewayOptions.cs"), Repo.File("operator", "OperatorOptions.cs") }
+            .SelectMany(f => Quoted().Matches(Between(f, "Names =", "];"))).Select(m => m.Groups[1].Value);
+        var document = readme[readme.IndexOf("## The document", StringComparison.Ordinal)..];
 
         Assert.All(fields.Concat(options), name => Assert.Contains(name, readme, StringComparison.Ordinal));
+        Assert.All(Properties(MixtureReader.Schema()).Distinct(), name => Assert.Matches($@"\b{name}\b", document));
     }
+
+    private static IEnumerable<string> Properties(JsonNode schema) =>
+        (schema["properties"]?.AsObject() ?? []).SelectMany(p => Properties(p.Value!).Prepend(p.Key))
+            .Concat(schema["items"] is { } items ? Properties(items) : []);
 
     private static List<string> References(string project) =>
     [

@@ -83,7 +83,9 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
         var mixture = new ClusterMixture(cluster, ns);
         await mixture.ReadyAsync(mixture.Yaml(latency: "15s"));
         await mixture.UntilAsync("MetricsAvailable", seconds: 60);
-        await Task.Delay(TimeSpan.FromSeconds(45), Cancel); // Until the phases of the cold start have been read.
+        // A steady load, which is no reason to write either.
+        await using var load = LoadGenerator.Open(await mixture.AddressAsync(), 0.5, n => Request(n, hit: true));
+        await Task.Delay(TimeSpan.FromSeconds(90), Cancel); // Until it is known, and the phases of the cold start have been read.
         var pod = (string)(await cluster.ListAsync("pods", "-n", ClusterFixture.OperatorNamespace)).First(ClusterFixture.IsReady)["metadata"]!["name"]!;
         var metrics = new Uri(await cluster.PodAddressAsync(ClusterFixture.OperatorNamespace, pod, 8081), "/metrics");
         using var http = new HttpClient();
@@ -93,6 +95,7 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
 
         Assert.Equal(before, await mixture.FingerprintAsync());
         Assert.Equal(writes, Writes(await http.GetStringAsync(metrics, Cancel)));
+        Assert.Empty((await load.StopAsync()).Failures);
     }
 
     /// <summary>Hits ask for what has just been drawn; misses are told to be some.</summary>

@@ -119,6 +119,22 @@ public sealed class ApiServerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_status_takes_the_place_of_the_last_whole_and_only_on_the_object_that_it_is_of()
+    {
+        const string path = "/apis/modm.dev/v1alpha1/namespaces/fog/modelmixtures/m";
+        var uid = (string)_server.Put(path, """{"metadata":{},"spec":{"steps":5}}""")["metadata"]!["uid"]!;
+        static JsonElement Status(string json) => JsonDocument.Parse(json).RootElement;
+
+        await _api.WriteStatusAsync(path, uid, Status("""{"gpus":2,"load":{"queued":1}}"""), Cancel);
+        await _api.WriteStatusAsync(path, uid, Status("""{"gpus":3}"""), Cancel);
+        var refused = await Assert.ThrowsAsync<ApiServerException>(() => _api.WriteStatusAsync(path, "another", Status("""{"gpus":4}"""), Cancel));
+
+        Assert.Equal(422, (int)refused.Status);
+        Assert.Equal("""{"gpus":3}""", _server.Get(path)!["status"]!.ToJsonString());
+        Assert.Equal(1, (int)_server.Get(path)!["metadata"]!["generation"]!);
+    }
+
+    [Fact]
     public async Task Discovery_tells_what_the_server_has()
     {
         _server.Resources.Remove("policy/v1");
