@@ -5,6 +5,9 @@ public static class ClusterNames
 {
     public const string FieldManager = "modm-operator";
 
+    /// <summary>Of all labels and annotations below.</summary>
+    public const string Prefix = "modm.dev/";
+
     public const string MixtureLabel = "modm.dev/mixture";
     public const string RoleLabel = "modm.dev/role";
     public const string PoolLabel = "modm.dev/pool";

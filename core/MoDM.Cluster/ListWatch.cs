@@ -24,6 +24,7 @@ public sealed class MetadataObject : IKubernetesObject<V1ObjectMeta>
 /// One collection of the API server, kept in memory: list, then watch from there. Whatever goes wrong, the memory catches
 /// up: a closed, broken or silent connection is resumed from the last version, and when that is not possible (410, an
 /// ERROR event, a line that cannot be read) a new list is compared with the memory, so that deletions are not missed.
+/// Labels and annotations that are not MoDM's are not kept.
 /// </summary>
 public sealed partial class ListWatch<T>(
     ApiServer api, string collectionPath, string? selector, TimeProvider time, ILogger log, bool metadataOnly = false)
@@ -179,9 +180,22 @@ public sealed partial class ListWatch<T>(
             else
                 kind = ChangeKind.Modified;
         }
-        item.Metadata.ManagedFields = null; // Often larger than the rest, and of no use to us.
+        Slim(item.Metadata);
         _snapshot = new Snapshot(_snapshot.ByName.SetItem(key, item));
         Raise(kind, item);
+    }
+
+    /// <summary>What nobody here looks at is often larger than the rest.</summary>
+    private static void Slim(V1ObjectMeta meta)
+    {
+        meta.ManagedFields = null;
+        (meta.Labels, meta.Annotations) = (Ours(meta.Labels), Ours(meta.Annotations));
+        foreach (var owner in meta.OwnerReferences ?? [])
+            (owner.ApiVersion, owner.Kind, owner.Name) = (null, null, null);
+
+        // Of the same few keys, one copy.
+        static Dictionary<string, string>? Ours(IDictionary<string, string>? from) => from?
+            .Where(e => e.Key.StartsWith(ClusterNames.Prefix, StringComparison.Ordinal)).ToDictionary(e => string.IsInterned(e.Key) ?? e.Key, e => e.Value);
     }
 
     private void Remove(T item)

@@ -53,8 +53,8 @@ internal sealed class MixtureMemory
 
     public MixtureStatus? Status { get; set; }
 
-    /// <summary>The same as it is written, to be compared with.</summary>
-    public string? StatusJson { get; set; }
+    /// <summary>Of the same as it is written, to be compared with.</summary>
+    public string? StatusHash { get; set; }
     public TimeSpan LoadShownAt { get; set; } = TimeSpan.MinValue;
 
     /// <summary>Reads the document of a generation once.</summary>

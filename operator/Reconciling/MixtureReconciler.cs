@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text.Json;
 using MoDM.Cluster;
 using MoDM.Mixture;
 using MoDM.Operator.Cluster;
@@ -213,10 +215,10 @@ internal sealed class MixtureReconciler(
         var before = memory.Status;
         var mayShowLoad = memory.LoadShownAt == TimeSpan.MinValue || Now - memory.LoadShownAt >= LoadShownEvery;
         var status = StatusView.Of(facts, before, mayShowLoad, time.GetUtcNow());
-        var json = Json(status);
-        if (before is not null && (memory.StatusJson ??= Json(before)) == json) return;
+        var hash = Hash(status);
+        if (before is not null && (memory.StatusHash ??= Hash(before)) == hash) return;
         await writer.StatusAsync(key, resource.Metadata.Uid, status, cancel);
-        (memory.Status, memory.StatusJson) = (status, json);
+        (memory.Status, memory.StatusHash) = (status, hash);
         if (status.Load != before?.Load) memory.LoadShownAt = Now;
         await events.WriteAsync(key, resource.Metadata.Uid, EventWriter.Between(before, status), cancel);
     }
@@ -240,7 +242,8 @@ internal sealed class MixtureReconciler(
         }
     }
 
-    private static string Json(MixtureStatus status) => System.Text.Json.JsonSerializer.Serialize(status, StatusJson.Default.MixtureStatus);
+    private static string Hash(MixtureStatus status) =>
+        Convert.ToBase64String(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(status, StatusJson.Default.MixtureStatus)));
 
     private void Drop(ObjectKey key)
     {

@@ -88,8 +88,8 @@ public sealed class OperatorProcess : IDisposable
     {
         var assembly = System.IO.Path.Combine(AppContext.BaseDirectory.Replace("MoDM.Operator.Tests", "MoDM.Operator", StringComparison.Ordinal), "MoDM.Operator.dll");
         var start = new ProcessStartInfo("dotnet", [assembly, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        // As the image has it.
-        (start.Environment["DOTNET_GCgen0MaxBudget"], start.Environment["DOTNET_EnableWriteXorExecute"]) = ("600000", "0");
+        // As the chart has it.
+        start.Environment["DOTNET_GCgen0size"] = "200000";
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, e) =>
         {

@@ -74,7 +74,7 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
     }
 
     [Fact]
-    public async Task In_steady_state_nothing_is_written_for_ten_minutes()
+    public async Task In_steady_state_nothing_is_written()
     {
         // Complaint 27. The lease's own renewals are the only writes.
         cluster.Need();
@@ -91,7 +91,9 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
         using var http = new HttpClient();
         var (before, writes) = (await mixture.FingerprintAsync(), Writes(await http.GetStringAsync(metrics, Cancel)));
 
-        await Task.Delay(TimeSpan.FromMinutes(10), Cancel);
+        // Before a release: ten.
+        var minutes = double.Parse(Environment.GetEnvironmentVariable("MODM_TEST_STEADY_MINUTES") ?? "3", CultureInfo.InvariantCulture);
+        await Task.Delay(TimeSpan.FromMinutes(minutes), Cancel);
 
         Assert.Equal(before, await mixture.FingerprintAsync());
         Assert.Equal(writes, Writes(await http.GetStringAsync(metrics, Cancel)));
