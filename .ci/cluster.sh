@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The real one-node Kubernetes that tests/MoDM.EndToEnd.Tests/Cluster runs on, with this checkout's images.
 #   eval "$(.ci/cluster.sh up)"   starts it; prints the variables that the tests look for
+#   .ci/cluster.sh build          only compiles it, if that has not been done
 #   .ci/cluster.sh images         builds the images again and loads them
 #   .ci/cluster.sh down
 # The first up compiles Kubernetes, about 7 minutes. Root on a Debian machine; one cluster a machine.
@@ -69,7 +70,8 @@ export MODM_TEST_IMAGE_TAG=$tag
 export MODM_TEST_CONTAINERD=$run/containerd.sock
 E
     ;;
+  build) "$cluster" build >&2 ;;
   images) images ;;
   down) "$cluster" down ;;
-  *) echo "usage: $0 up|images|down" >&2; exit 2 ;;
+  *) echo "usage: $0 up|build|images|down" >&2; exit 2 ;;
 esac

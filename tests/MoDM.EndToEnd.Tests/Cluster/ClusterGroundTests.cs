@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using MoDM.Fakes;
 
 namespace MoDM.EndToEnd.Tests.Cluster;
@@ -65,7 +66,8 @@ public sealed class ClusterGroundTests(ClusterFixture cluster)
         await cluster.WaitForPodsAsync(ns, "app=worker", 1);
         var address = await cluster.ServiceAddressAsync(ns, "worker");
 
-        await using var good = LoadGenerator.Open(address, perSecond: 0.5, n => LoadGenerator.Postcard(n));
+        // Few steps: a worker that is still at the last one says that it is busy.
+        await using var good = LoadGenerator.Open(address, perSecond: 0.5, n => With(LoadGenerator.Postcard(n), "num_inference_steps", 2));
         await using var bad = LoadGenerator.Open(address, perSecond: 2, _ => new() { ["prompt"] = "" });
         await cluster.WaitAsync(() => good.Result.Succeeded >= 2 && bad.Result.Failed >= 4, 90, $"answers: {good.Result}, {bad.Result}", ns);
 
@@ -138,4 +140,10 @@ public sealed class ClusterGroundTests(ClusterFixture cluster)
           selector: {app: worker}
           ports: [{port: 80, targetPort: http}]
         """;
+
+    private static JsonObject With(JsonObject request, string field, int value)
+    {
+        request[field] = value;
+        return request;
+    }
 }

@@ -85,14 +85,14 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
         await mixture.UntilAsync("MetricsAvailable", seconds: 60);
         // A steady load, which is no reason to write either.
         await using var load = LoadGenerator.Open(await mixture.AddressAsync(), 0.5, n => Request(n, hit: true));
-        await Task.Delay(TimeSpan.FromSeconds(90), Cancel); // Until it is known, and the phases of the cold start have been read.
+        await Task.Delay(TimeSpan.FromSeconds(60), Cancel); // Until it is known, and the phases of the cold start have been read.
         var pod = (string)(await cluster.ListAsync("pods", "-n", ClusterFixture.OperatorNamespace)).First(ClusterFixture.IsReady)["metadata"]!["name"]!;
         var metrics = new Uri(await cluster.PodAddressAsync(ClusterFixture.OperatorNamespace, pod, 8081), "/metrics");
         using var http = new HttpClient();
         var (before, writes) = (await mixture.FingerprintAsync(), Writes(await http.GetStringAsync(metrics, Cancel)));
 
         // Before a release: ten.
-        var minutes = double.Parse(Environment.GetEnvironmentVariable("MODM_TEST_STEADY_MINUTES") ?? "3", CultureInfo.InvariantCulture);
+        var minutes = double.Parse(Environment.GetEnvironmentVariable("MODM_TEST_STEADY_MINUTES") ?? "2", CultureInfo.InvariantCulture);
         await Task.Delay(TimeSpan.FromMinutes(minutes), Cancel);
 
         Assert.Equal(before, await mixture.FingerprintAsync());
