@@ -53,7 +53,10 @@ internal sealed class WordNetFile
     public IEnumerable<string> Synonyms(string word) =>
         Forms(word.ToLowerInvariant()).Distinct().Where(_synsets.ContainsKey).SelectMany(f => _synsets[f]).SelectMany(Lemmas);
 
-    /// <summary>The word itself and its lemmas by the exceptions or, if it has none there, by one ending taken off.</summary>
+    /// <summary>
+    /// The word itself and its lemmas by the exceptions or, if it has none there, by one ending taken off: nltk's <c>synsets</c>
+    /// since 3.9 (before, endings were taken off until a lemma was left).
+    /// </summary>
     private IEnumerable<string> Forms(string word) =>
         (_exceptions.GetValueOrDefault(word) ?? _part.Endings.Where(e => word.EndsWith(e.Ending, StringComparison.Ordinal))
             .Select(e => word[..^e.Ending.Length] + e.Instead)).Prepend(word);
