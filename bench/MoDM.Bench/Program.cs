@@ -4,6 +4,7 @@ using MoDM.Bench.Comparing;
 using MoDM.Bench.Indexing;
 using MoDM.Bench.Overhead;
 using MoDM.Bench.Simulating;
+using MoDM.Bench.Stories;
 
 // bench SUBCOMMAND [options]: each one measures, prints a table and, with --json FILE, writes its figures.
 var demo = Assembly.Load("MoDM.Gateway").GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
@@ -19,9 +20,10 @@ try
         case ["overhead", .. var options]: return await OverheadCommand.RunAsync(options, demo, stop.Token);
         case ["index", .. var options]: return IndexCommand.Run(options);
         case ["simulate", .. var options]: return SimulateCommand.Run(options);
+        case ["score-stories", .. var options]: return await ScoreStoriesCommand.RunAsync(options, Path.GetDirectoryName(Path.GetDirectoryName(demo))!, stop.Token);
         case ["plan", .. var options]: return PlanCommand.Run(options, demo);
         default:
-            await Console.Error.WriteLineAsync(string.Join("\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage, SimulateCommand.Usage, PlanCommand.Usage));
+            await Console.Error.WriteLineAsync(string.Join("\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage, SimulateCommand.Usage, PlanCommand.Usage, ScoreStoriesCommand.Usage));
             return 2;
     }
 }

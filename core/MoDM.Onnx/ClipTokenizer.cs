@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -120,32 +119,18 @@ public sealed class ClipTokenizer
             }
             if (length == 0)
             {
-                var kind = Kind(text, i, out length);
+                var kind = CharacterKind.Of(text, i, out length);
                 if (kind == 'Z')
                 {
                     i += length;
                     continue;
                 }
-                while (kind != 'N' && i + length < text.Length && Kind(text, i + length, out var next) == kind)
+                while (kind != 'N' && i + length < text.Length && CharacterKind.Of(text, i + length, out var next) == kind)
                     length += next;
             }
             _pairs.Encode(text.AsSpan(i, length), into);
             i += length;
         }
-    }
-
-    private static char Kind(string text, int index, out int length)
-    {
-        if (Rune.DecodeFromUtf16(text.AsSpan(index), out var rune, out length) != System.Buffers.OperationStatus.Done)
-            rune = Rune.ReplacementChar;
-        if (Rune.IsWhiteSpace(rune))
-            return 'Z';
-        return Rune.GetUnicodeCategory(rune) switch
-        {
-            <= UnicodeCategory.OtherLetter => 'L',
-            UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => 'N',
-            _ => 'S',
-        };
     }
 
     private static string? Content(JsonElement map, string name) =>

@@ -21,6 +21,7 @@ public sealed class OnnxModel : IDisposable
         _session = session;
         Inputs = Specs(session.InputMetadata, session.InputNames);
         Outputs = Specs(session.OutputMetadata, session.OutputNames);
+        Metadata = session.ModelMetadata.CustomMetadataMap;
     }
 
     public string File { get; }
@@ -28,6 +29,9 @@ public sealed class OnnxModel : IDisposable
     /// <summary>In the file's order.</summary>
     public IReadOnlyList<TensorSpec> Inputs { get; }
     public IReadOnlyList<TensorSpec> Outputs { get; }
+
+    /// <summary>What the exporter wrote into the file beside the network.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Whether this build of ONNX Runtime has the CUDA provider at all; a device may still be missing.</summary>
     public static bool HasCuda => OrtEnv.Instance().GetAvailableProviders().Contains("CUDAExecutionProvider");

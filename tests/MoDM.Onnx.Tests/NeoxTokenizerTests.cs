@@ -1,0 +1,74 @@
+using System.Text.Json;
+using MoDM.Fakes;
+
+namespace MoDM.Onnx.Tests;
+
+public class NeoxTokenizerTests
+{
+    private static readonly NeoxTokenizer Tokenizer = NeoxTokenizer.Load(Repo.Model("postcards-mamba"));
+
+    public static TheoryData<int> Cases => [.. Enumerable.Range(0, Golden.Json("stories/tokenizer.json").GetProperty("cases").GetArrayLength())];
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Tokens_and_what_they_decode_to_equal_those_of_transformers(int index)
+    {
+        var golden = Golden.Json("stories/tokenizer.json").GetProperty("cases")[index];
+        var ids = Tokenizer.Encode(golden.GetProperty("text").GetString()!);
+
+        Assert.Equal(golden.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32()), ids);
+        Assert.Equal(golden.GetProperty("decoded").GetString(), Tokenizer.Decode(ids));
+    }
+
+    [Fact]
+    public void Tokens_of_all_reference_stories_equal_those_of_transformers()
+    {
+        foreach (var golden in Golden.Json("stories/generation.json").GetProperty("cases").EnumerateArray())
+        {
+            Assert.Equal(Ints(golden.GetProperty("ids")), Tokenizer.Encode(golden.GetProperty("prompt").GetString()!));
+            Assert.Equal(golden.GetProperty("greedy_text").GetString(), Tokenizer.Decode(Ints(golden.GetProperty("greedy_ids")), skipSpecial: true));
+        }
+    }
+
+    [Fact]
+    public void Special_tokens_are_told_from_text()
+    {
+        Assert.True(Tokenizer.IsSpecial(0));
+        Assert.Equal(0, Tokenizer.Id("<|endoftext|>"));
+        Assert.False(Tokenizer.IsSpecial(260));
+        Assert.Equal(" a", Tokenizer.Decode([0, 260, 1], skipSpecial: true));
+        Assert.Empty(Tokenizer.Bytes(99_999).ToArray());
+    }
+
+    [Fact]
+    public void A_character_of_several_tokens_is_whole_only_together()
+    {
+        var ids = Tokenizer.Encode("🌙");
+        Assert.Equal(" 🌙", Tokenizer.Decode(ids));
+        Assert.EndsWith("\ufffd", Tokenizer.Decode(ids[..^1]), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"NFC\"", "\"NFKC\"", "normalizer is NFKC")]
+    [InlineData("\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true},\"post", "\"use_regex\":false},\"post", "use_regex")]
+    [InlineData("\"BPE\"", "\"Unigram\"", "model is Unigram")]
+    [InlineData("\"lstrip\":false", "\"lstrip\":true", "lstrip")]
+    public void Another_kind_of_tokenizer_is_refused_by_what_differs(string from, string to, string named)
+    {
+        var folder = TempFolder.New();
+        var text = File.ReadAllText(Path.Combine(Repo.Model("postcards-mamba"), "tokenizer.json"));
+        Assert.Contains(from, text, StringComparison.Ordinal);
+        File.WriteAllText(Path.Combine(folder, "tokenizer.json"), text.Replace(from, to, StringComparison.Ordinal));
+        Assert.Contains(named, Assert.Throws<ModelException>(() => NeoxTokenizer.Load(folder)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_hundred_thousand_characters_take_no_time_to_speak_of()
+    {
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        foreach (var text in new[] { new string(' ', 100_000), new string('n', 100_000), string.Concat(Enumerable.Repeat("a \n", 33_000)) })
+            Assert.Equal(text[0] == ' ' ? text : " " + text, Tokenizer.Decode(Tokenizer.Encode(text)));
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"{watch.Elapsed}");
+    }
+
+    private static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(v => v.GetInt32())];
+}
