@@ -6,7 +6,7 @@ using System.Text.RegularExpressions;
 
 namespace MoDM.Fakes;
 
-/// <summary>Reference outputs in tests/golden, made with transformers, diffusers and ONNX Runtime for Python.</summary>
+/// <summary>Reference outputs in tests/golden, made with transformers, diffusers, ONNX Runtime for Python and the libraries that score texts.</summary>
 public static partial class Golden
 {
     public static string File(string name) => Repo.File("tests", "golden", name);
