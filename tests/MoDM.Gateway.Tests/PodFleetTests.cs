@@ -178,7 +178,7 @@ public sealed class PodFleetTests : IAsyncLifetime
         _cluster.Mark("real");
         await GatewayProcess.Eventually(async () => !(await probe.GetAsync("/readyz", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
         _cluster.Mark("real", drain: false);
-        var drawn = _gateway.GenerateAsync(new { prompt = "a red kite", num_inference_steps = 150, cache = "bypass" });
+        var drawn = _gateway.GenerateAsync(new { prompt = "a red kite", num_inference_steps = 60, cache = "bypass" });
         await GatewayProcess.Eventually(async () => (await probe.GetStringAsync("/metrics", TestContext.Current.CancellationToken))
             .Contains("""modm_in_flight{pool="postcards-large"} 1""", StringComparison.Ordinal));
 
