@@ -20,8 +20,9 @@ public static partial class ApiErrors
             }
             catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
             {
-                // The client has gone; nobody reads an answer.
-                context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+                // The client has gone; nobody reads an answer. A stream has its status already.
+                if (!context.Response.HasStarted)
+                    context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
                 return;
             }
             catch (BadHttpRequestException e)
