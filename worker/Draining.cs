@@ -4,9 +4,9 @@ namespace MoDM.Worker;
 
 /// <summary>
 /// The end of a worker, asked for by SIGTERM: it refuses what is new and still listens, so that gateways hear of it rather
-/// than find a closed port, until its images are drawn (complaint rows 6 and 7). A second SIGTERM ends it at once.
+/// than find a closed port, until its images are drawn and its texts written (complaint rows 6 and 7). A second SIGTERM ends it at once.
 /// </summary>
-internal sealed class Draining(JobLoop loop, ModelLoading loading, TimeProvider time) : IHostedLifecycleService, IDisposable
+internal sealed class Draining(IWorkload work, ModelLoading loading, TimeProvider time) : IHostedLifecycleService, IDisposable
 {
     /// <summary>Gateways ask every second.</summary>
     private static readonly TimeSpan Notice = TimeSpan.FromSeconds(2);
@@ -27,7 +27,7 @@ internal sealed class Draining(JobLoop loop, ModelLoading loading, TimeProvider 
     public Task StoppingAsync(CancellationToken cancellationToken)
     {
         if (loading.Failure is not null) return Task.CompletedTask;
-        return Task.WhenAll(loop.EndAsync(), Task.Delay(Notice, time, cancellationToken)).WaitAsync(cancellationToken);
+        return Task.WhenAll(work.EndAsync(), Task.Delay(Notice, time, cancellationToken)).WaitAsync(cancellationToken);
     }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

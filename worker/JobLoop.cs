@@ -35,16 +35,19 @@ internal sealed class JobLoop : IDisposable
     private readonly SemaphoreSlim _arrived = new(0);
     private readonly LinkedList<Job> _waiting = new();
     private readonly WorkerMetrics _metrics;
-    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private volatile bool _stopping, _draining, _ending;
-    private int _admitted;
+    private readonly Admission _admission;
+    private volatile bool _stopping;
 
-    public JobLoop(int capacity, WorkerMetrics metrics) => (Capacity, _metrics) = (capacity, metrics);
+    public JobLoop(int capacity, WorkerMetrics metrics)
+    {
+        (Capacity, _metrics) = (capacity, metrics);
+        _admission = new Admission(capacity, metrics.InFlight);
+    }
 
     public int Capacity { get; }
 
     /// <summary>Nothing is admitted, and what was admitted is drawn.</summary>
-    public bool Draining => _draining || _ending;
+    public bool Draining => _admission.Draining;
 
     public void Start(DiffusionPipeline pipeline)
     {
@@ -59,10 +62,8 @@ internal sealed class JobLoop : IDisposable
         lock (_gate)
         {
             DropCancelled();
-            if (_stopping || Draining || (_admitted > 0 && _admitted + jobs.Length > Capacity))
+            if (_stopping || !_admission.TryTake(jobs.Length))
                 return null;
-            _admitted += jobs.Length;
-            _metrics.InFlight(_admitted);
             foreach (var job in jobs)
                 _waiting.AddLast(job);
         }
@@ -70,21 +71,13 @@ internal sealed class JobLoop : IDisposable
         return jobs;
     }
 
-    public void Drain(bool drain)
-    {
-        lock (_gate) _draining = drain;
-    }
+    public void Drain(bool drain) => _admission.Drain(drain);
 
     /// <summary>Drains for good; the task ends when what was admitted is drawn.</summary>
     public Task EndAsync()
     {
-        lock (_gate)
-        {
-            _ending = true;
-            DropCancelled();
-            if (_admitted == 0) _drained.TrySetResult();
-        }
-        return _drained.Task;
+        lock (_gate) DropCancelled();
+        return _admission.EndAsync();
     }
 
     public void Dispose()
@@ -114,7 +107,7 @@ internal sealed class JobLoop : IDisposable
             if (node.Value.Task.Cancelled.IsCancellationRequested)
             {
                 _waiting.Remove(node);
-                _metrics.InFlight(--_admitted);
+                _admission.Release(1);
                 node.Value.Finish(null);
             }
             node = next;
@@ -156,12 +149,7 @@ internal sealed class JobLoop : IDisposable
             failure = e;
         }
         // Free before anyone is told, so that whoever is told may send the next request.
-        lock (_gate)
-        {
-            _admitted -= batch.Count;
-            _metrics.InFlight(_admitted);
-            if (_ending && _admitted == 0) _drained.TrySetResult();
-        }
+        _admission.Release(batch.Count);
         for (var i = 0; i < batch.Count; i++)
         {
             if (failure is null)

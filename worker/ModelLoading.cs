@@ -1,27 +1,25 @@
 using System.Diagnostics;
 using MoDM.Api;
 using MoDM.Onnx;
-using MoDM.Worker.Pipelines;
 
 namespace MoDM.Worker;
 
 /// <summary>
-/// Loads and warms the model while the process already answers probes (complaint rows 9 and 10), then starts the loop.
+/// Loads and warms the model while the process already answers probes (complaint rows 9 and 10), then starts on requests.
 /// A model that cannot be loaded ends the process with exit code 2.
 /// </summary>
 internal sealed class ModelLoading(
-    WorkerOptions options, ModelFolder folder, JobLoop loop, WorkerMetrics metrics, IHostApplicationLifetime lifetime)
-    : BackgroundService
+    WorkerOptions options, IWorkload work, LoadMetrics metrics, IHostApplicationLifetime lifetime) : BackgroundService
 {
-    private sealed record State(string Phase, DiffusionPipeline? Pipeline, double? Seconds);
+    private sealed record State(string Phase, bool Loaded, double? Seconds);
 
-    private volatile State _state = new("loading", null, null);
+    private volatile State _state = new("loading", false, null);
 
     /// <summary>Why loading failed, or null.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>Null until the model is ready.</summary>
-    public DiffusionPipeline? Pipeline => _state is { Phase: "ready" } ready ? ready.Pipeline : null;
+    /// <summary>The model is loaded and warm.</summary>
+    public bool Ready => _state.Phase == "ready";
 
     public WorkerStatus Status
     {
@@ -30,10 +28,10 @@ internal sealed class ModelLoading(
             var now = _state;
             return new WorkerStatus
             {
-                Phase = loop.Draining ? "draining" : now.Phase,
+                Phase = work.Draining ? "draining" : now.Phase,
                 Model = options.Name,
-                Capacity = options.MaxBatch,
-                Sizes = now.Pipeline?.Sizes,
+                Capacity = work.Capacity,
+                Sizes = now.Loaded ? work.Sizes : null,
                 LoadSeconds = now.Seconds,
             };
         }
@@ -48,39 +46,20 @@ internal sealed class ModelLoading(
         try
         {
             var start = Stopwatch.GetTimestamp();
-            var pipeline = await DiffusionPipeline.LoadAsync(
-                folder, new OnnxOptions { Threads = options.Threads, Device = options.Device });
+            await work.LoadAsync(new OnnxOptions { Threads = options.Threads, Device = options.Device });
             metrics.Loaded("load", Stopwatch.GetElapsedTime(start));
-            _state = new State("warming", pipeline, null);
+            _state = new State("warming", true, null);
             var warming = Stopwatch.GetTimestamp();
-            WarmUp(pipeline);
+            work.WarmUp();
             metrics.Loaded("warm_up", Stopwatch.GetElapsedTime(warming));
-            loop.Start(pipeline);
-            _state = new State("ready", pipeline, Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
+            work.Start();
+            _state = new State("ready", true, Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
         }
         // Whatever a folder holds: a worker without a model must not go on, and must say why.
         catch (Exception e)
         {
-            Failure = e is ModelException ? e.Message : $"{folder.Root}: cannot be served: {e.Message}";
+            Failure = e is ModelException ? e.Message : $"{work.Folder}: cannot be served: {e.Message}";
             lifetime.StopApplication();
         }
-    }
-
-    // Every network once, in the shapes of a guided request: the first run of each allocates and compiles.
-    private static void WarmUp(DiffusionPipeline pipeline)
-    {
-        var (width, height) = (pipeline.Sizes.Width, pipeline.Sizes.Height);
-        var task = new ImageTask
-        {
-            Prompt = "warm-up",
-            Seed = 0,
-            Width = width,
-            Height = height,
-            Steps = 3,
-            Skip = 1,
-            Guidance = 2,
-            Source = new RgbImage(width, height, new byte[3 * width * height]),
-        };
-        pipeline.Draw([task]);
     }
 }

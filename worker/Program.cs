@@ -4,16 +4,21 @@ using MoDM.Http;
 using MoDM.Onnx;
 using MoDM.Worker;
 using MoDM.Worker.Pipelines;
+using MoDM.Worker.Stories;
 using Prometheus;
 
 // 1. The command line and the folder, before anything listens: what is wrong with them, all at once, and exit code 2.
 var (options, problems) = WorkerOptions.Parse(args, Environment.ProcessorCount, OnnxModel.HasCuda);
 if (options is null)
     return Refuse([.. problems, WorkerOptions.Usage]);
-ModelFolder folder;
+ModelFolder? images = null;
+StoryFolder? stories = null;
 try
 {
-    folder = ModelFolder.Read(options.Model);
+    if (StoryFolder.Is(options.Model))
+        stories = StoryFolder.Read(options.Model);
+    else
+        images = ModelFolder.Read(options.Model);
 }
 catch (ModelException e)
 {
@@ -35,20 +40,25 @@ builder.WebHost.UseSetting(WebHostDefaults.HttpPortsKey, "")
 builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromMinutes(10));
 var registry = Metrics.NewCustomRegistry();
 builder.Services.AddSingleton(options)
-    .AddSingleton(folder)
     .AddSingleton(TimeProvider.System)
-    .AddSingleton(new WorkerMetrics(registry, options.Name))
-    .AddSingleton(s => new JobLoop(options.MaxBatch, s.GetRequiredService<WorkerMetrics>()))
+    .AddSingleton(new LoadMetrics(registry))
     .AddSingleton<ModelLoading>()
     .AddHostedService(s => s.GetRequiredService<ModelLoading>())
     .AddHostedService<Draining>();
+if (stories is not null)
+    builder.Services.AddStories(stories, options, registry);
+else
+    builder.Services.AddImages(images!, options, registry);
 
 // 3. Pipeline: errors in OpenAI's shape around everything, then the routes.
 var app = builder.Build();
-app.UseApiErrors("this worker has POST /v1/images/generations, POST /v1/images/edits, POST and DELETE /drain, GET /livez, /readyz and /metrics");
+app.UseApiErrors($"this worker has {(stories is null ? WorkerApi.Routes : StoriesApi.Routes)}, POST and DELETE /drain, GET /livez, /readyz and /metrics");
 app.MapProbes();
 app.MapMetrics("/metrics", registry);
-app.MapImages();
+if (stories is not null)
+    app.MapStories();
+else
+    app.MapImages();
 
 try
 {

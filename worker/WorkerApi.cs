@@ -12,7 +12,15 @@ internal static class WorkerApi
     /// <summary>An answer that means: not broken, only busy; come back or go elsewhere.</summary>
     public const string BusyHeader = "x-modm-busy";
 
+    public const string Routes = "POST /v1/images/generations, POST /v1/images/edits";
+
     private static readonly HashSet<string> NotForGenerations = [.. ImageRequestReader.GatewayOnly, "strength", "skip_steps"];
+
+    public static void AddImages(this IServiceCollection services, ModelFolder folder, WorkerOptions options, Prometheus.CollectorRegistry registry) =>
+        services.AddSingleton(folder)
+            .AddSingleton(_ => new JobLoop(options.MaxBatch, new WorkerMetrics(registry, options.Name)))
+            .AddSingleton<ImageWork>()
+            .AddSingleton<IWorkload>(s => s.GetRequiredService<ImageWork>());
 
     public static void MapProbes(this WebApplication app)
     {
@@ -20,8 +28,8 @@ internal static class WorkerApi
         app.MapGet("/readyz", (ModelLoading loading) => Results.Json(
             loading.Status, ApiJson.Default.WorkerStatus, statusCode: loading.Status.Phase == "ready" ? 200 : 503));
         // DELETE takes it back, as long as it is not about to end.
-        app.MapPost("/drain", (JobLoop loop, ModelLoading loading) => Drain(loop, loading, true));
-        app.MapDelete("/drain", (JobLoop loop, ModelLoading loading) => Drain(loop, loading, false));
+        app.MapPost("/drain", (IWorkload work, ModelLoading loading) => Drain(work, loading, true));
+        app.MapDelete("/drain", (IWorkload work, ModelLoading loading) => Drain(work, loading, false));
     }
 
     public static void MapImages(this WebApplication app)
@@ -38,9 +46,9 @@ internal static class WorkerApi
         });
     }
 
-    private static IResult Drain(JobLoop loop, ModelLoading loading, bool drain)
+    private static IResult Drain(IWorkload work, ModelLoading loading, bool drain)
     {
-        loop.Drain(drain);
+        work.Drain(drain);
         return Results.Json(loading.Status, ApiJson.Default.WorkerStatus);
     }
 
@@ -53,17 +61,9 @@ internal static class WorkerApi
             await ApiErrors.WriteAsync(context, error);
             return;
         }
-        var loop = services.GetRequiredService<JobLoop>();
-        if (loop.Draining)
-        {
-            await BusyAsync(context, "The worker is draining and takes nothing new.");
+        if (await RefuseAsync(context))
             return;
-        }
-        if (services.GetRequiredService<ModelLoading>().Pipeline is not { } pipeline)
-        {
-            await ApiErrors.WriteAsync(context, ApiError.Unavailable("The model is still loading.", 1));
-            return;
-        }
+        var pipeline = services.GetRequiredService<ImageWork>().Pipeline!;
         var (plan, refusal) = DrawingPlan.Make(
             request!, source, options, new ModelLimits(pipeline.Sizes, pipeline.MaxSteps, pipeline.DefaultGuidance), RandomSeed);
         if (plan is null)
@@ -72,7 +72,7 @@ internal static class WorkerApi
             return;
         }
         using var stream = request!.Stream == true ? new EventStream(plan, source is not null) : null;
-        var jobs = loop.TryAdmit(plan.Tasks(stream, context.RequestAborted));
+        var jobs = services.GetRequiredService<JobLoop>().TryAdmit(plan.Tasks(stream, context.RequestAborted));
         if (jobs is null)
         {
             await BusyAsync(context, "The worker draws as many images as it can.");
@@ -91,12 +91,26 @@ internal static class WorkerApi
             plan.Response(images, created), ApiJson.Default.ImageResponse, cancellationToken: context.RequestAborted);
     }
 
-    private static Task BusyAsync(HttpContext context, string reason)
+    /// <summary>Answers a request that comes before the model is ready or after the worker has begun to drain.</summary>
+    internal static async Task<bool> RefuseAsync(HttpContext context)
+    {
+        if (context.RequestServices.GetRequiredService<IWorkload>().Draining)
+        {
+            await BusyAsync(context, "The worker is draining and takes nothing new.");
+            return true;
+        }
+        if (context.RequestServices.GetRequiredService<ModelLoading>().Ready)
+            return false;
+        await ApiErrors.WriteAsync(context, ApiError.Unavailable("The model is still loading.", 1));
+        return true;
+    }
+
+    internal static Task BusyAsync(HttpContext context, string reason)
     {
         context.Response.Headers[BusyHeader] = "true";
         return ApiErrors.WriteAsync(context, ApiError.Unavailable(reason, 1));
     }
 
     // The one place where chance comes in; every answer reports the seed.
-    private static long RandomSeed() => RandomNumberGenerator.GetInt32(int.MaxValue);
+    internal static long RandomSeed() => RandomNumberGenerator.GetInt32(int.MaxValue);
 }

@@ -2,12 +2,11 @@ using Prometheus;
 
 namespace MoDM.Worker;
 
-/// <summary>What a worker tells Prometheus; names from <see cref="MetricNames"/>.</summary>
+/// <summary>What a worker that draws tells Prometheus; names from <see cref="MetricNames"/>.</summary>
 internal sealed class WorkerMetrics
 {
     private readonly Histogram.Child _generation, _step;
     private readonly Gauge.Child _inFlight;
-    private readonly Gauge _load;
 
     public WorkerMetrics(CollectorRegistry registry, string model)
     {
@@ -19,7 +18,6 @@ internal sealed class WorkerMetrics
             MetricNames.StepSeconds, "Seconds of one denoising step of a batch.", Buckets(0.001, 1.8, 18))
             .WithLabels(model);
         _inFlight = metrics.CreateGauge(MetricNames.InFlight, "Images admitted and not finished.", "pool").WithLabels(model);
-        _load = metrics.CreateGauge(MetricNames.ModelLoadSeconds, "Seconds that each phase of the start took.", "phase");
         _inFlight.Set(0);
     }
 
@@ -35,6 +33,4 @@ internal sealed class WorkerMetrics
 
     private static HistogramConfiguration Buckets(double first, double factor, int count) =>
         new() { LabelNames = ["model"], Buckets = Histogram.ExponentialBuckets(first, factor, count) };
-
-    public void Loaded(string phase, TimeSpan time) => _load.WithLabels(phase).Set(time.TotalSeconds);
 }

@@ -27,6 +27,8 @@ public static class MetricNames
     public const string GenerationSeconds = "modm_generation_seconds";
     public const string StepSeconds = "modm_step_seconds";
     public const string ModelLoadSeconds = "modm_model_load_seconds";
+    public const string Tokens = "modm_tokens_total";
+    public const string DecodeSeconds = "modm_decode_seconds";
 
     // Operator
     public const string ReconcileSeconds = "modm_operator_reconcile_seconds";

@@ -20,8 +20,9 @@ public static partial class ApiErrors
             }
             catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
             {
-                // The client has gone; nobody reads an answer.
-                context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+                // The client has gone; nobody reads an answer. A stream has its status already.
+                if (!context.Response.HasStarted)
+                    context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
                 return;
             }
             catch (BadHttpRequestException e)
@@ -49,7 +50,9 @@ public static partial class ApiErrors
     public static ApiError WrongContentType(HttpRequest request) => new(
         StatusCodes.Status415UnsupportedMediaType,
         $"The content type is {(string.IsNullOrEmpty(request.ContentType) ? "missing" : request.ContentType)}; "
-        + "send application/json to /v1/images/generations, multipart/form-data to /v1/images/edits.",
+        + (request.Path.StartsWithSegments("/v1/images", StringComparison.Ordinal)
+            ? "send application/json to /v1/images/generations, multipart/form-data to /v1/images/edits."
+            : "send application/json."),
         "invalid_request_error", null, "unsupported_media_type");
 
     public static IResult Result(ApiError error) => new ErrorResult(error);

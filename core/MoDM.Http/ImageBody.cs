@@ -8,26 +8,20 @@ namespace MoDM.Http;
 /// <summary>Reads the bodies of the two image endpoints, within bounds, and names what is wrong with them.</summary>
 public static class ImageBody
 {
-    public const int MaxJson = 1 << 20;
     public const int MaxForm = 32 << 20;
 
     /// <param name="refused">Fields that this endpoint does not have.</param>
     public static async Task<(ImageRequest? Request, ApiError? Error)> ReadJsonAsync(HttpContext context, IReadOnlySet<string> refused)
     {
-        if (Exceeds(context, MaxJson) is { } tooLarge)
-            return (null, tooLarge);
-        if (!context.Request.HasJsonContentType())
-            return (null, ApiErrors.WrongContentType(context.Request));
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        return ImageRequestReader.ReadJson(body.GetBuffer().AsSpan(0, (int)body.Length), refused);
+        var (body, error) = await JsonBody.ReadAsync(context, JsonBody.Max);
+        return error is null ? ImageRequestReader.ReadJson(body.Span, refused) : (null, error);
     }
 
     /// <summary>A form with one file, <c>image</c>, which is decoded here: what is no picture goes no further.</summary>
     public static async Task<(ImageRequest? Request, RgbImage? Picture, ApiError? Error)> ReadFormAsync(
         HttpContext context, IReadOnlySet<string> refused)
     {
-        if (Exceeds(context, MaxForm) is { } tooLarge)
+        if (JsonBody.Exceeds(context, MaxForm) is { } tooLarge)
             return (null, null, tooLarge);
         if (context.Request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
             return (null, null, ApiErrors.WrongContentType(context.Request));
@@ -72,17 +66,5 @@ public static class ImageBody
         {
             return (null, null, ApiError.BadRequest("image", e.Message));
         }
-    }
-
-    // A length that is announced is answered without reading, and Kestrel then swallows the body for a while, so that the
-    // client gets to see the answer; one that is not is cut off by Kestrel.
-    private static ApiError? Exceeds(HttpContext context, long bytes)
-    {
-        var feature = context.Features.Get<IHttpMaxRequestBodySizeFeature>();
-        var announced = context.Request.ContentLength > bytes;
-        if (feature is { IsReadOnly: false })
-            feature.MaxRequestBodySize = announced ? null : bytes;
-        return announced
-            ? ApiError.TooLarge($"The body is too large: {context.Request.ContentLength} bytes; at most {bytes} are taken.") : null;
     }
 }

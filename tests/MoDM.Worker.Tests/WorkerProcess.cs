@@ -81,6 +81,9 @@ public sealed class WorkerProcess : IAsyncDisposable
         new HttpRequestMessage(HttpMethod.Post, "/v1/images/generations") { Content = Json(body) },
         HttpCompletionOption.ResponseHeadersRead, left);
 
+    public Task<HttpResponseMessage> PostAsync(string path, object body, CancellationToken left = default) => Http.SendAsync(
+        new HttpRequestMessage(HttpMethod.Post, path) { Content = Json(body) }, HttpCompletionOption.ResponseHeadersRead, left);
+
     public Task<HttpResponseMessage> EditAsync(byte[]? image, params (string Name, string Value)[] fields)
     {
         var form = new MultipartFormDataContent();
@@ -137,6 +140,17 @@ public sealed class SmallWorker : IAsyncLifetime
 
     public async ValueTask InitializeAsync() =>
         Worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-small"), "--threads", "1");
+
+    public ValueTask DisposeAsync() => Worker.DisposeAsync();
+}
+
+/// <summary>One worker of the story model for all tests of a class.</summary>
+public sealed class StoryWorker : IAsyncLifetime
+{
+    public WorkerProcess Worker { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() =>
+        Worker = await WorkerProcess.ReadyAsync("--model", Repo.Model("postcards-mamba"), "--threads", "1", "--max-prompt-tokens", "500");
 
     public ValueTask DisposeAsync() => Worker.DisposeAsync();
 }

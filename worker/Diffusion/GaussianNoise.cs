@@ -16,29 +16,17 @@ internal static class GaussianNoise
 
     public static void Fill(long seed, int stream, Span<float> target)
     {
-        var mix = (ulong)seed;
-        // A stream starts at a hashed place of the seed's sequence: neighbouring seeds and streams share nothing.
-        mix = SplitMix(ref mix) ^ ((ulong)stream * 0xD1B54A32D192ED03);
-        ulong a = SplitMix(ref mix), b = SplitMix(ref mix), c = SplitMix(ref mix), d = SplitMix(ref mix);
+        var mix = SplitMix64.Stream(seed, stream);
+        ulong a = SplitMix64.Next(ref mix), b = SplitMix64.Next(ref mix), c = SplitMix64.Next(ref mix), d = SplitMix64.Next(ref mix);
         for (var i = 0; i < target.Length; i += 2)
         {
             // (0, 1] for the logarithm, [0, 1) for the angle.
-            var radius = Math.Sqrt(-2 * Math.Log(((Next(ref a, ref b, ref c, ref d) >> 11) + 1) * Unit));
-            var angle = 2 * Math.PI * ((Next(ref a, ref b, ref c, ref d) >> 11) * Unit);
+            var radius = Math.Sqrt(-2 * Math.Log(((Next(ref a, ref b, ref c, ref d) >> 11) + 1) * SplitMix64.Unit));
+            var angle = 2 * Math.PI * ((Next(ref a, ref b, ref c, ref d) >> 11) * SplitMix64.Unit);
             target[i] = (float)(radius * Math.Cos(angle));
             if (i + 1 < target.Length)
                 target[i + 1] = (float)(radius * Math.Sin(angle));
         }
-    }
-
-    private const double Unit = 1.0 / (1UL << 53);
-
-    private static ulong SplitMix(ref ulong state)
-    {
-        var z = state += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
     }
 
     private static ulong Next(ref ulong a, ref ulong b, ref ulong c, ref ulong d)

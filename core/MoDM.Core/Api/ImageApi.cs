@@ -172,7 +172,10 @@ public sealed record WorkerStatus
     public required string Phase { get; init; }
     public required string Model { get; init; }
 
-    /// <summary>How many images it draws at once; one more is answered 503 with <c>x-modm-busy: true</c>.</summary>
+    /// <summary>
+    /// How many images it draws at once, where one more is answered 503 with <c>x-modm-busy: true</c>; how many texts it writes
+    /// at once, where some more wait.
+    /// </summary>
     public required int Capacity { get; init; }
 
     /// <summary>What it draws; known once the model is loaded.</summary>
@@ -191,4 +194,7 @@ public sealed record WorkerStatus
 [JsonSerializable(typeof(ModelCard))]
 [JsonSerializable(typeof(WorkerStatus))]
 [JsonSerializable(typeof(ApiErrorBody))]
+[JsonSerializable(typeof(CompletionResponse))]
+[JsonSerializable(typeof(ChatResponse))]
+[JsonSerializable(typeof(TokenUsage))]
 public sealed partial class ApiJson : JsonSerializerContext;
