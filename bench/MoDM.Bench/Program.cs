@@ -4,6 +4,7 @@ using MoDM.Bench.Comparing;
 using MoDM.Bench.Indexing;
 using MoDM.Bench.Overhead;
 using MoDM.Bench.Simulating;
+using MoDM.Bench.Stories;
 
 // bench SUBCOMMAND [options]: each one measures, prints a table and, with --json FILE, writes its figures.
 var demo = Assembly.Load("MoDM.Gateway").GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "DemoMixture").Value!;
@@ -17,11 +18,12 @@ try
     {
         case ["compare", .. var options]: return await CompareCommand.RunAsync(options, demo, stop.Token);
         case ["overhead", .. var options]: return await OverheadCommand.RunAsync(options, demo, stop.Token);
+        case ["stories", .. var options]: return await StoriesCommand.RunAsync(options, Path.Combine(Path.GetDirectoryName(demo)!, "..", "models"), stop.Token);
         case ["index", .. var options]: return IndexCommand.Run(options);
         case ["simulate", .. var options]: return SimulateCommand.Run(options);
         case ["plan", .. var options]: return PlanCommand.Run(options, demo);
         default:
-            await Console.Error.WriteLineAsync(string.Join("\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage, SimulateCommand.Usage, PlanCommand.Usage));
+            await Console.Error.WriteLineAsync(string.Join("\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, StoriesCommand.Usage, IndexCommand.Usage, SimulateCommand.Usage, PlanCommand.Usage));
             return 2;
     }
 }
