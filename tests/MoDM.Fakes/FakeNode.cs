@@ -14,7 +14,11 @@ public sealed class FakeNode : IAsyncDisposable
     private readonly Task _loop;
     private int _names;
 
-    public FakeNode(FakeApiServer api) => (_api, _loop) = (api, Task.Run(RunAsync));
+    public FakeNode(FakeApiServer api)
+    {
+        _api = api;
+        _loop = Task.Run(RunAsync);
+    }
 
     /// <summary>The most GPUs that worker pods of a mixture ever held together.</summary>
     public int MostPods { get; private set; }
