@@ -29,6 +29,7 @@ internal static class ScoreStoriesCommand
             line.Report($"--api is {api}; a URL such as https://host/v1 belongs there.");
         if ((api is null) != (apiModel is null)) line.Report("--api and --api-model belong together.");
         if (api is not null && folder is not null) line.Report("--model and --api are both given; name one.");
+        if (api is null && (line.Flag("--chat") || line.Text("--api-key-file") is not null)) line.Report("--chat and --api-key-file are for --api.");
         var (limit, seed) = (line.Whole("--limit", 1, 1_000_000, 1_000_000), line.Whole("--seed", 0, 1_000_000, 1));
         if (line.Problems.Count > 0)
         {
@@ -46,7 +47,7 @@ internal static class ScoreStoriesCommand
                     ? ($"{apiModel} at {address.Host}", await AskAsync(rows, address, apiModel!, KeyOf(line), line.Flag("--chat"), stop))
                     : (Path.GetFileName((folder ?? demo).TrimEnd('/')), Write(rows, folder ?? demo, stop));
             var figures = StoryScores.Of(rows, endings, encoder, synonyms, seed);
-            Console.WriteLine($"{rows.Count} endings by {source}; in brackets 95 % of {1000} bootstrap samples\n");
+            Console.WriteLine($"{rows.Count} endings by {source}; from and to: 95 % of 1000 bootstrap samples\n");
             Console.WriteLine(Table.Render(["", "value", "from", "to"], [.. figures.Select(f => (IReadOnlyList<string>)[f.Name, Text(f.Value), Text(f.Low), Text(f.High)])]));
             if (line.Text("--save") is { } save)
                 await File.WriteAllLinesAsync(save, rows.Select((r, i) => JsonSerializer.Serialize(new { prompt = r.Prompt, reference = r.References, ending = endings[i] })), stop);

@@ -16,7 +16,7 @@ internal sealed class StoryApi(Uri address, string model, string? key, bool chat
 
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromMinutes(2) };
 
-    /// <exception cref="InvalidDataException">It answered something else, and what.</exception>
+    /// <exception cref="InvalidDataException">It did not answer, or something else, and what.</exception>
     public async Task<string> EndingAsync(string prompt, CancellationToken cancel)
     {
         var body = new JsonObject { ["model"] = model, ["max_tokens"] = MostTokens, ["temperature"] = 0 };
@@ -34,7 +34,7 @@ internal sealed class StoryApi(Uri address, string model, string? key, bool chat
             Content = JsonContent.Create(body),
         };
         if (key is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
-        using var response = await _http.SendAsync(request, cancel);
+        using var response = await SendAsync(request, cancel);
         var text = await response.Content.ReadAsStringAsync(cancel);
         try
         {
@@ -49,4 +49,16 @@ internal sealed class StoryApi(Uri address, string model, string? key, bool chat
     }
 
     public void Dispose() => _http.Dispose();
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancel)
+    {
+        try
+        {
+            return await _http.SendAsync(request, cancel);
+        }
+        catch (Exception e) when (e is HttpRequestException || e is TaskCanceledException && !cancel.IsCancellationRequested)
+        {
+            throw new InvalidDataException($"{request.RequestUri} cannot be reached: {e.Message}");
+        }
+    }
 }

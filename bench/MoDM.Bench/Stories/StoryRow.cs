@@ -32,6 +32,7 @@ internal sealed record StoryRow(string Prompt, IReadOnlyList<string> References,
     private static StoryRow Of(JsonElement row)
     {
         var (prompt, ending) = (row.GetProperty("prompt").GetString()!, row.TryGetProperty("ending", out var e) ? e.GetString() : null);
+        if (string.IsNullOrWhiteSpace(prompt)) throw new KeyNotFoundException("The prompt is empty.");
         if (!row.TryGetProperty("reference", out var reference))
             return new StoryRow(prompt, [ending ?? throw new KeyNotFoundException("There is neither \"reference\" nor \"ending\".")], null);
         return new StoryRow(prompt, reference.ValueKind == JsonValueKind.Array ? [.. reference.EnumerateArray().Select(r => r.GetString()!)] : [reference.GetString()!], ending);

@@ -37,7 +37,11 @@ internal static partial class StoryScores
         var rarity = new TokenRarity([.. rows.SelectMany(r => r.References).Select(encoder.Bordered)]);
         foreach (var (name, weigh) in new (string, Func<int[], double[]>)[] { ("BERTScore F1", ids => BertScore.EvenWeights(ids.Length)), ("BERTScore F1 (idf)", ids => rarity.Weights(ids)) })
         {
-            EmbeddedText Embed(string text) => encoder.Bordered(text) is var ids ? encoder.Embed(ids, weigh(ids)) : null!;
+            EmbeddedText Embed(string text)
+            {
+                var ids = encoder.Bordered(text);
+                return encoder.Embed(ids, weigh(ids));
+            }
             Add(name, [.. rows.Select((r, i) => BertScore.Best(Embed(endings[i]), r.References.Select(Embed)).F1)]);
         }
         figures.AddRange(Perplexities("of references", rows.Select(r => encoder.Losses(r.Prompt, r.References[0])), seed));
