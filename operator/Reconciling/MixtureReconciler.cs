@@ -22,6 +22,9 @@ internal sealed class MixtureReconciler(
 
     private const int MostPhaseTries = 5;
 
+    /// <summary>A timer may fire that much before its time.</summary>
+    private static readonly TimeSpan TimersEarly = TimeSpan.FromMilliseconds(20);
+
     private readonly ConcurrentDictionary<ObjectKey, MixtureMemory> _memories = new();
     private readonly long _start = time.GetTimestamp();
 
@@ -46,7 +49,7 @@ internal sealed class MixtureReconciler(
         {
             // 2. Plan, when it is time.
             var pools = Pools(key, mixture, memory, new Dictionary<string, int>());
-            if (Now >= memory.NextPlan || !ReferenceEquals(memory.PlannedSpec, mixture.Spec))
+            if (Now >= memory.NextPlan - TimersEarly || !ReferenceEquals(memory.PlannedSpec, mixture.Spec))
                 await PlanAsync(key, mixture, memory, pools, cancel);
 
             // 3. Build and apply, what has changed.
@@ -70,7 +73,7 @@ internal sealed class MixtureReconciler(
         int[] workers = [.. pools.Select(p => Math.Max(p.Replicas ?? 0, p.Alive.Count) - p.Alive.Count(pod => pod.Drains))];
         double[] loadSeconds = [.. spec.Pools.Select(p => memory.LoadSeconds.GetValueOrDefault(p.Name))];
         var reading = await LoadAsync(key, mixture, memory, tick, workers, loadSeconds, cancel);
-        memory.NextPlan = Now + tick;
+        memory.NextPlan = WholeSecond(Now + tick);
         LoadSample? sample = null;
         switch (reading)
         {
@@ -241,6 +244,9 @@ internal sealed class MixtureReconciler(
             memory.ColdStarts[start.Pool] = start with { LoadSeconds = load, WarmUpSeconds = Phase("warm_up") };
         }
     }
+
+    /// <summary>Mixtures are planned in company: waking up for each alone costs as much again as the plan.</summary>
+    private static TimeSpan WholeSecond(TimeSpan at) => TimeSpan.FromSeconds(Math.Round(at.TotalSeconds));
 
     private static string Hash(MixtureStatus status) =>
         Convert.ToBase64String(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(status, StatusJson.Default.MixtureStatus)));

@@ -13,6 +13,7 @@ internal sealed partial class ReconcileLoop(
     : BackgroundService
 {
     private const int Lanes = 4;
+    private const long Burst = 2 << 20;
     private static readonly TimeSpan Tidy = TimeSpan.FromSeconds(20);
 
     /// <summary>The watches have been filled.</summary>
@@ -23,8 +24,8 @@ internal sealed partial class ReconcileLoop(
         // The lease is given back last, when nothing is written any more.
         using var leasing = new CancellationTokenSource();
         var (watching, leader) = (watches.RunAsync(stoppingToken), lease.RunAsync(leasing.Token));
-        // The memory of a burst, such as the first pass over all mixtures, is given back rather than kept for the next one.
-        await using var tidying = time.CreateTimer(_ => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive), null, Tidy, Tidy);
+        var committed = 0L;
+        await using var tidying = time.CreateTimer(_ => committed = GiveBack(committed), null, Tidy, Tidy);
         try
         {
             await watches.Synced.WaitAsync(stoppingToken);
@@ -37,6 +38,15 @@ internal sealed partial class ReconcileLoop(
         }
         await leasing.CancelAsync();
         await Task.WhenAll(watching, leader);
+    }
+
+    /// <summary>The memory of a burst, such as the first pass over all mixtures, is given back rather than kept for the next one.</summary>
+    /// <param name="committed">Bytes of heap after the last time.</param>
+    private static long GiveBack(long committed)
+    {
+        if (GC.GetGCMemoryInfo(GCKind.Any).TotalCommittedBytes < committed + Burst) return committed;
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+        return GC.GetGCMemoryInfo(GCKind.FullBlocking).TotalCommittedBytes;
     }
 
     private async Task LeadAsync(CancellationToken term, CancellationToken stop)

@@ -10,6 +10,9 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
 {
     private const int Budget = 4;
 
+    /// <summary>From plan to plan with an SLO of 4 s.</summary>
+    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(5);
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>
@@ -48,7 +51,11 @@ public sealed class ScalingClusterTests(ClusterFixture cluster)
         // 3. Prometheus is gone: the sizes hold, and a condition says so within a tick.
         var sizes = (await mixture.ReplicasAsync("postcards-large"), await mixture.ReplicasAsync("postcards-small"));
         await cluster.Prometheus.StopAsync();
+        var stopped = TimeProvider.System.GetUtcNow();
         await mixture.UntilAsync("MetricsAvailable", "False", 15);
+        var said = (DateTimeOffset)(await mixture.ConditionAsync("MetricsAvailable"))!["lastTransitionTime"]! - stopped;
+        TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture, $"MetricsAvailable=False after {said.TotalSeconds:0.0} s"));
+        Assert.True(said < Tick + TimeSpan.FromSeconds(1), $"after {said.TotalSeconds:0.0} s"); // Plans are on whole seconds.
         await Task.Delay(TimeSpan.FromMinutes(3), Cancel);
         Assert.Equal(sizes, (await mixture.ReplicasAsync("postcards-large"), await mixture.ReplicasAsync("postcards-small")));
         await cluster.Prometheus.StartAsync();
