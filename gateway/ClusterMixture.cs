@@ -53,7 +53,7 @@ internal static class ClusterMixture
         if (mixture is null) return (null, [.. problems.Select(p => $"ModelMixture {item.Metadata.Name}: {p}")], Refused);
         // The workers' models are in other pods.
         var folder = mixture.Spec.Cache.EmbedderPath;
-        return Directory.Exists(folder) ? (mixture, [], 0)
+        return mixture.Spec.Modality == Modality.Story || Directory.Exists(folder) ? (mixture, [], 0)
             : Not($"ModelMixture {item.Metadata.Name}: spec.cache.embedder.path: is {folder}, which is not a folder of this gateway.");
     }
 

@@ -17,6 +17,7 @@ internal sealed class CurrentMixture(ModelMixture first)
     /// <summary>Why a document cannot be taken over while the gateway runs; null when it can.</summary>
     public static string? WhyNot(ModelMixture now, ModelMixture next)
     {
+        if (now.Spec.Modality != next.Spec.Modality) return $"its modality is {next.Spec.Modality} rather than {now.Spec.Modality}";
         var (pools, nextPools) = (NamesOf(now), NamesOf(next));
         if (pools != nextPools) return $"its pools are {nextPools} rather than {pools}";
         var (folder, nextFolder) = (now.Spec.Cache.EmbedderPath, next.Spec.Cache.EmbedderPath);

@@ -24,8 +24,20 @@ internal sealed record GatewayOptions
     public required IReadOnlyList<(string Model, Uri Address)> Workers { get; init; }
     public required bool ExitWithStdin { get; init; }
 
+    /// <summary>Holds the external model's key, instead of the document's file.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>Of the image mixture that illustrates stories, instead of the document's.</summary>
+    public Uri? Illustrator { get; init; }
+
+    /// <summary>The story gateway that this image gateway hands stories on to; null: none, or the one of <see cref="StoriesDocument"/>.</summary>
+    public Uri? Stories { get; init; }
+
+    /// <summary>A Story mixture to be served by another process of this program; the demo's.</summary>
+    public string? StoriesDocument { get; init; }
+
     private static readonly HashSet<string> Names =
-        ["--mixture", "--resource", "--kubeconfig", "--urls", "--cache", "--worker", "--worker-threads", "--queue-limit"];
+        ["--mixture", "--resource", "--kubeconfig", "--urls", "--cache", "--worker", "--worker-threads", "--queue-limit", "--openai-key-file", "--illustrator", "--stories"];
     private static readonly HashSet<string> Flags = ["--exit-with-stdin"];
 
     /// <summary>A pod is started again when it gives up; until then its log says why it waits.</summary>
@@ -53,6 +65,9 @@ internal sealed record GatewayOptions
 
         var workers = line.Texts("--worker").Select(text => ReadWorker(text, mixture, line)).OfType<(string, Uri)>().ToList();
         var threads = line.Whole("--worker-threads", 1, 256, Math.Max(1, cores / Math.Max(1, mixture?.Spec.GpuBudget ?? 1)));
+        var (illustrator, stories) = (Address(line, "--illustrator"), Address(line, "--stories"));
+        if (mixture is not null) CheckModality(line, mixture.Spec.Modality);
+        var isDemo = line.Text("--mixture") is null && line.Text("--resource") is null && stories is null;
         var queueLimit = line.Whole("--queue-limit", 1, 100_000, 256);
         if (line.Problems.Count > 0 || mixture is null) return (null, line.Problems, 2);
         return (new GatewayOptions
@@ -65,7 +80,26 @@ internal sealed record GatewayOptions
             QueueLimit = queueLimit,
             Workers = workers,
             ExitWithStdin = line.Flag("--exit-with-stdin"),
+            KeyFile = line.Text("--openai-key-file"),
+            Illustrator = illustrator,
+            Stories = stories,
+            StoriesDocument = isDemo ? Path.Combine(Path.GetDirectoryName(demoMixture)!, "stories.yaml") : null,
         }, [], 0);
+    }
+
+    private static void CheckModality(CommandLine line, Modality modality)
+    {
+        string[] others = modality == Modality.Image ? ["--openai-key-file", "--illustrator"] : ["--stories"];
+        foreach (var name in others.Where(n => line.Text(n) is not null))
+            line.Report($"{name} is for {(modality == Modality.Image ? "a Story" : "an Image")} mixture; leave it out.");
+    }
+
+    private static Uri? Address(CommandLine line, string name)
+    {
+        if (line.Text(name) is not { } text) return null;
+        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https") return uri;
+        line.Report($"{name} is {text}; http://HOST:PORT belongs there.");
+        return null;
     }
 
     private static ClusterResource? ReadCluster(CommandLine line)

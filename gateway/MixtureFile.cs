@@ -50,16 +50,16 @@ internal static class MixtureFile
             {
                 Large = Pool(spec.Large),
                 Small = [.. spec.Small.Select(Pool)],
-                Cache = spec.Cache with { EmbedderPath = Resolve(spec.Cache.EmbedderPath) },
+                Cache = spec.Modality == Modality.Story ? spec.Cache : spec.Cache with { EmbedderPath = Resolve(spec.Cache.EmbedderPath) },
+                External = spec.External is { KeyFile: { } file } external ? external with { KeyFile = Resolve(file) } : spec.External,
             },
         };
     }
 
     private static IEnumerable<MixtureProblem> MissingFolders(MixtureSpec spec)
     {
-        var folders = spec.Small.Select((p, i) => (Path: $"spec.small[{i}].model.path", Folder: p.ModelPath))
-            .Prepend((Path: "spec.large.model.path", Folder: spec.Large.ModelPath))
-            .Append((Path: "spec.cache.embedder.path", Folder: spec.Cache.EmbedderPath));
+        var folders = spec.PlacedPools.Select(p => (Path: $"{p.Path}.model.path", Folder: p.Pool.ModelPath));
+        if (spec.Modality == Modality.Image) folders = folders.Append((Path: "spec.cache.embedder.path", Folder: spec.Cache.EmbedderPath));
         return folders.Where(f => !Directory.Exists(f.Folder))
             .Select(f => new MixtureProblem(f.Path, $"is {f.Folder}, which is not a folder."));
     }

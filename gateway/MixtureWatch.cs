@@ -11,7 +11,7 @@ namespace MoDM.Gateway;
 /// operator, which replaces this one.
 /// </summary>
 internal sealed partial class MixtureWatch(
-    ClusterResource resource, CurrentMixture current, LoadMeter meter, ImageCache cache, TimeProvider time, ILogger<MixtureWatch> log)
+    ClusterResource resource, CurrentMixture current, LoadMeter meter, TimeProvider time, ILogger<MixtureWatch> log, ImageCache? cache = null)
     : BackgroundService
 {
     /// <summary>The last one that was looked at: most changes are of the status only.</summary>
@@ -45,7 +45,7 @@ internal sealed partial class MixtureWatch(
     private void Take(ModelMixture next, bool quietly)
     {
         meter.StepsChanged(current.Now.Spec.Steps, next.Spec.Steps);
-        cache.Capacity = next.Spec.Cache.Capacity;
+        if (cache is not null) cache.Capacity = next.Spec.Cache.Capacity;
         current.Take(next);
         if (!quietly) Log.Taken(log, resource.Name);
     }

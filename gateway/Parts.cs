@@ -9,6 +9,7 @@ using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
 using MoDM.Gateway.Scheduling;
+using MoDM.Gateway.Stories;
 using MoDM.Http;
 using MoDM.Mixture;
 using MoDM.Onnx;
@@ -38,7 +39,9 @@ internal static class Parts
             {
                 Title = "MoDM gateway",
                 Version = "v1",
-                Description = "The OpenAI Images API, served by a mixture of diffusion models.",
+                Description = options.Mixture.Spec.Modality == Modality.Image
+                    ? "The OpenAI Images API, served by a mixture of diffusion models."
+                    : "The OpenAI Completions APIs, and endings of stories, served by an external model and one of its own.",
             };
             return Task.CompletedTask;
         }));
@@ -50,13 +53,24 @@ internal static class Parts
         });
     }
 
-    public static void AddImageCache(this IServiceCollection services, GatewayOptions options)
+    public static void AddImages(this IServiceCollection services, GatewayOptions options)
     {
+        services.AddSingleton<ImageFlow>();
+        if (options.Stories is not null || options.StoriesDocument is not null)
+            services.AddSingleton<StoriesBehind>().AddHostedService(s => s.GetRequiredService<StoriesBehind>());
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
         services.AddSingleton(s => ImageCache.Open(
             options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<TimeProvider>(),
             s.GetRequiredService<ILogger<ImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
+    }
+
+    public static void AddStories(this IServiceCollection services, GatewayOptions options)
+    {
+        services.AddSingleton(s => new ExternalGate(
+            s.GetRequiredService<CurrentMixture>(), options.KeyFile, options.CacheFolder, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ExternalGate>>()));
+        services.AddSingleton<CompletionsClient>().AddSingleton<StoryFlow>();
+        services.AddSingleton(s => new Illustrator(s.GetRequiredService<CurrentMixture>(), options.Illustrator, s.GetRequiredService<HttpMessageInvoker>()));
     }
 
     public static void AddScheduling(this IServiceCollection services, GatewayOptions options)
@@ -118,11 +132,7 @@ internal static class Parts
             return await RefuseAsync($"There is no worker program beside {AppContext.BaseDirectory}; build it, or name running workers with --worker.");
         try
         {
-            // Opened here rather than by the first request: what is wrong with them stops the start, and nobody waits for them.
-            var embedder = app.Services.GetRequiredService<ClipEmbedder>();
-            embedder.EmbedImage(new RgbImage(8, 8, new byte[8 * 8 * 3]));
-            embedder.EmbedText("warm-up");
-            app.Services.GetRequiredService<ImageCache>();
+            if (options.Mixture.Spec.Modality == Modality.Image) OpenImages(app.Services);
             await app.StartAsync();
         }
         catch (ModelException e)
@@ -145,6 +155,15 @@ internal static class Parts
         var failed = app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(s => s.ExecuteTask is { IsFaulted: true });
         await app.DisposeAsync();
         return failed ? 1 : Environment.ExitCode;
+    }
+
+    /// <summary>Rather than by the first request: what is wrong with them stops the start, and nobody waits for them.</summary>
+    private static void OpenImages(IServiceProvider services)
+    {
+        var embedder = services.GetRequiredService<ClipEmbedder>();
+        embedder.EmbedImage(new RgbImage(8, 8, new byte[8 * 8 * 3]));
+        embedder.EmbedText("warm-up");
+        services.GetRequiredService<ImageCache>();
     }
 
     private static async Task<int> RefuseAsync(string reason)

@@ -1,10 +1,9 @@
 using System.Reflection;
 using MoDM.Gateway;
-using MoDM.Gateway.Cache;
-using MoDM.Gateway.Fleet;
-using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
+using MoDM.Gateway.Stories;
 using MoDM.Http;
+using MoDM.Mixture;
 
 // 1. What to serve: the mixture's document, from a file or the API server, and a few options. All mistakes at once, exit code 2.
 var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
@@ -21,17 +20,28 @@ if (options is null)
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddGatewayDefaults(options);
 builder.Services.AddSingleton(options).AddSingleton(new CurrentMixture(options.Mixture)).AddSingleton(TimeProvider.System);
-builder.Services.AddImageCache(options);
 builder.Services.AddScheduling(options);
 builder.Services.AddFleet(options);
 builder.Services.AddForwarding();
-builder.Services.AddSingleton<ImageFlow>();
+var images = options.Mixture.Spec.Modality == Modality.Image;
+if (images)
+    builder.Services.AddImages(options);
+else
+    builder.Services.AddStories(options);
 
 // 3. The routes. Errors first, so that all of them leave in OpenAI's shape.
 var app = builder.Build();
 app.UseApiErrors("see /openapi/v1.json for what there is");
 app.UsePage();
-app.MapImages();
+if (images)
+{
+    app.MapImages();
+    app.MapStoriesBehind(options);
+}
+else
+{
+    app.MapStories();
+}
 app.MapStatus();
 app.MapOpenApi();
 

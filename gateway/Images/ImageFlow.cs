@@ -250,7 +250,7 @@ internal sealed class ImageFlow(
         };
     }
 
-    private static ApiError Refuse(Refusal why) => why.QueueFull
+    public static ApiError Refuse(Refusal why) => why.QueueFull
         ? ApiError.Busy($"The queue is full: {why.Reason}. Try again in {why.RetryAfterSeconds} s.", why.RetryAfterSeconds)
         : ApiError.Busy($"This cannot be done in time: {why.Reason}. Try again in {why.RetryAfterSeconds} s.",
             why.RetryAfterSeconds, "deadline_exceeded");

@@ -66,7 +66,7 @@ internal static class GatewayMetrics
         var members = workers.Members.ToList();
         foreach (var (pool, seconds) in mixture.Spec.Pools.Zip(meter.SecondsPerImage(now)))
         {
-            InFlight.WithLabels(name, pool == mixture.Spec.Large ? "large" : "small", pool.Name)
+            InFlight.WithLabels(name, pool == mixture.Spec.Large && mixture.Spec.Modality == Modality.Image ? "large" : "small", pool.Name)
                 .Set(members.Where(m => m.Model == pool.Name).Sum(m => m.InFlight));
             DrawSeconds.WithLabels(name, pool.Name).Set(seconds ?? double.NaN);
         }

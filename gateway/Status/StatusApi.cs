@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Scheduling;
+using MoDM.Gateway.Stories;
 using MoDM.Mixture;
 using Prometheus;
 
@@ -24,17 +25,20 @@ internal static class StatusApi
         Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, queue, meter, workers));
     }
 
-    private static IResult Read(CurrentMixture current, RequestQueue queue, WorkerRegistry workers, LivePlan plan, ImageCache cache)
+    private static IResult Read(CurrentMixture current, RequestQueue queue, WorkerRegistry workers, LivePlan plan, HttpContext context)
     {
         var mixture = current.Now;
         var now = queue.Snapshot();
+        var (cache, external) = (context.RequestServices.GetService<ImageCache>(), context.RequestServices.GetService<ExternalGate>()?.Look()?.State);
         var (hits, misses) = (Answered(mixture.Name, "hit"), Answered(mixture.Name, "miss"));
         return Results.Json(new GatewayStatus(
             mixture.Name, mixture.Spec.Steps, new QueueStatus(now.Misses, now.Hits, now.Limit),
-            [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge ? "large" : "small", m.State, m.InFlight, m.Capacity))],
+            [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge && mixture.Spec.Modality == Modality.Image ? "large" : "small", m.State, m.InFlight, m.Capacity))],
             plan.Now is { } inForce ? StatusOf(inForce, mixture.Spec.Slo) : null,
             new RequestStatus(hits + misses, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
-            new CacheStatus(cache.Count, cache.Bytes, cache.Capacity), [.. workers.Sizes.Take(1).Select(s => s.Default())]),
+            cache is null ? null : new CacheStatus(cache.Count, cache.Bytes, cache.Capacity),
+            external is { } model ? new ExternalStatus(model.Name, StoryPolicy.Decide(StoryMember.Mixture, model), model.SpentToday) : null,
+            [.. workers.Sizes.Take(1).Select(s => s.Default())]),
             StatusJson.Default.GatewayStatus);
     }
 
@@ -49,7 +53,11 @@ internal static class StatusApi
 
 internal sealed record GatewayStatus(
     string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, PlanStatus? Plan,
-    RequestStatus Requests, CacheStatus Cache, IReadOnlyList<string> Sizes);
+    RequestStatus Requests, CacheStatus? Cache, ExternalStatus? External, IReadOnlyList<string> Sizes);
+
+/// <param name="Next">Who would write the next text, and why.</param>
+/// <param name="TokensToday">That this gateway has used of it.</param>
+internal sealed record ExternalStatus(string Model, StoryDecision Next, long TokensToday);
 
 internal sealed record QueueStatus(int Miss, int Hit, int Limit);
 

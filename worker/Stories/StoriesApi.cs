@@ -58,7 +58,7 @@ internal static class StoriesApi
     private static async Task AnswerAsync(HttpContext context, StoryPlan plan, CancellationToken cancelled)
     {
         var services = context.RequestServices;
-        var stream = plan.Request.Stream == true ? new StoryStream(plan) : null;
+        var stream = plan.Request.Stream == true ? new StoryStream(plan, context.Response.BodyWriter) : null;
         var jobs = services.GetRequiredService<StoryLoop>().TryAdmit(plan.Tasks(stream is null ? null : stream.Post, cancelled));
         if (jobs is null)
         {
@@ -76,10 +76,11 @@ internal static class StoriesApi
             await stream.WriteAsync(context, texts, created);
             return;
         }
-        var (stories, answers) = (await Task.WhenAll(texts), new StoryAnswers(plan, created));
+        var (stories, answers) = (await Task.WhenAll(texts), plan.Answers(created));
+        List<WrittenText> written = [.. stories.Select((s, i) => new WrittenText(plan.Echo(i) + s.Text, StoryPlan.Reason(s)))];
         if (plan.Chat)
-            await context.Response.WriteAsJsonAsync(answers.Chat(stories), ApiJson.Default.ChatResponse, cancellationToken: cancelled);
+            await context.Response.WriteAsJsonAsync(answers.Chat(written, plan.Usage(stories)), ApiJson.Default.ChatResponse, cancellationToken: cancelled);
         else
-            await context.Response.WriteAsJsonAsync(answers.Completion(stories), ApiJson.Default.CompletionResponse, cancellationToken: cancelled);
+            await context.Response.WriteAsJsonAsync(answers.Completion(written, plan.Usage(stories)), ApiJson.Default.CompletionResponse, cancellationToken: cancelled);
     }
 }

@@ -15,6 +15,9 @@ internal sealed record StoryFolder(string Root, StoryDefaults Defaults)
 {
     public string Network => Path.Combine(Root, "model.onnx");
 
+    /// <summary>With weights that the exporter put beside it.</summary>
+    public long NetworkBytes => Directory.EnumerateFiles(Root, "model.onnx*").Sum(f => new FileInfo(f).Length);
+
     /// <summary>Whether it is for the story worker: the <c>model_type</c> of its config.json is mamba.</summary>
     public static bool Is(string root)
     {

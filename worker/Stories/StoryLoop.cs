@@ -3,17 +3,28 @@ using MoDM.Onnx;
 namespace MoDM.Worker.Stories;
 
 /// <summary>
-/// The one thread that writes. Texts join the running batch one prompt after the other in order of arrival, and leave it at
-/// their end, limit, stop string or cancellation. What has no room in the batch waits, up to a bound.
+/// The threads that write. Texts join a running batch one prompt after the other in order of arrival, and leave it at their
+/// end, limit, stop string or cancellation. What has no room in a batch waits, up to a bound.
 /// </summary>
 internal sealed class StoryLoop : IDisposable
 {
+    /// <summary>A thread with a batch of its own.</summary>
+    private sealed class Lane : IDisposable
+    {
+        public AutoResetEvent Arrived { get; } = new(false);
+        public required Thread Thread { get; init; }
+
+        /// <summary>Texts that it has taken and not finished; changed under the gate.</summary>
+        public int Load { get; set; }
+
+        public void Dispose() => Arrived.Dispose();
+    }
+
     private readonly Lock _gate = new();
-    private readonly AutoResetEvent _arrived = new(false);
     private readonly LinkedList<StoryJob> _waiting = new();
     private readonly StoryMetrics _metrics;
     private readonly Admission _admission;
-    private Thread? _thread;
+    private Lane[] _lanes = [];
     private volatile bool _stopping;
 
     /// <param name="capacity">Texts written at once.</param>
@@ -29,10 +40,21 @@ internal sealed class StoryLoop : IDisposable
     /// <summary>Nothing is admitted, and what was admitted is written.</summary>
     public bool Draining => _admission.Draining;
 
-    public void Start(MambaModel model, NeoxTokenizer tokenizer)
+    /// <param name="lanes">Threads, which share the capacity evenly.</param>
+    public void Start(MambaModel model, NeoxTokenizer tokenizer, int lanes = 1)
     {
-        _thread = new Thread(() => Run(model, tokenizer)) { IsBackground = true, Name = "writing" };
-        _thread.Start();
+        var rows = (Capacity + lanes - 1) / lanes;
+        lock (_gate)
+        {
+            _lanes = new Lane[lanes];
+            for (var i = 0; i < lanes; i++)
+            {
+                var index = i;
+                _lanes[i] = new Lane { Thread = new Thread(() => Run(_lanes[index], model, tokenizer, rows)) { IsBackground = true, Name = "writing" } };
+            }
+        }
+        foreach (var lane in _lanes)
+            lane.Thread.Start();
     }
 
     /// <summary>Takes all tasks of a request, or none when too many wait.</summary>
@@ -48,7 +70,7 @@ internal sealed class StoryLoop : IDisposable
                 _waiting.AddLast(job);
             _metrics.Queue(_waiting.Sum(j => j.Task.Count));
         }
-        _arrived.Set();
+        Wake();
         return jobs;
     }
 
@@ -65,21 +87,31 @@ internal sealed class StoryLoop : IDisposable
     public void Dispose()
     {
         _stopping = true;
-        _arrived.Set();
-        // The model must not go while a step runs on it.
-        _thread?.Join();
-        _arrived.Dispose();
+        Wake();
+        foreach (var lane in _lanes)
+        {
+            // The model must not go while a step runs on it.
+            lane.Thread.Join();
+            lane.Dispose();
+        }
+        _lanes = [];
     }
 
-    private void Run(MambaModel model, NeoxTokenizer tokenizer)
+    private void Wake()
     {
-        using var writer = new StoryWriter(model, tokenizer, Capacity, _metrics, _admission.Release);
+        foreach (var lane in _lanes)
+            lane.Arrived.Set();
+    }
+
+    private void Run(Lane lane, MambaModel model, NeoxTokenizer tokenizer, int rows)
+    {
+        using var writer = new StoryWriter(model, tokenizer, rows, _metrics, count => Release(lane, count));
         while (!_stopping)
         {
             try
             {
-                if (!writer.Turn(Take))
-                    _arrived.WaitOne();
+                if (!writer.Turn(() => Take(lane)))
+                    lane.Arrived.WaitOne();
             }
             // The loop outlives whatever a turn runs into; its requests answer with the message, which is logged there.
             catch (Exception e)
@@ -89,17 +121,27 @@ internal sealed class StoryLoop : IDisposable
         }
     }
 
-    private StoryJob? Take()
+    // The first that waits, unless another lane has less to do: that one takes it within a step.
+    private StoryJob? Take(Lane lane)
     {
         lock (_gate)
         {
             DropCancelled();
-            var job = _waiting.First?.Value;
+            var job = Array.Exists(_lanes, other => other.Load < lane.Load) ? null : _waiting.First?.Value;
             if (job is not null)
+            {
                 _waiting.RemoveFirst();
+                lane.Load += job.Task.Count;
+            }
             _metrics.Queue(_waiting.Sum(j => j.Task.Count));
             return job;
         }
+    }
+
+    private void Release(Lane lane, int count)
+    {
+        lock (_gate) lane.Load -= count;
+        _admission.Release(count);
     }
 
     // Room that was kept for clients who left while they waited.

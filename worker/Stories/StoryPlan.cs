@@ -75,6 +75,13 @@ internal sealed record StoryPlan(
         }),
     ];
 
+    public StoryAnswers Answers(long created) => new(Id, Model, created, Request.IncludeUsage);
+
+    public TokenUsage Usage(IReadOnlyList<Story> stories) => new(PromptTokens, stories.Sum(s => s.Tokens));
+
+    /// <summary>OpenAI's word for why a text ended.</summary>
+    public static string Reason(Story story) => story.End == StoryEnd.Stop ? "stop" : "length";
+
     /// <summary>What stands before a text in the answer.</summary>
     public string Echo(int choice) => Request.Echo == true ? Request.Prompts[choice / Count] : "";
 }

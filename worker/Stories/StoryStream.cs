@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
@@ -11,12 +12,11 @@ namespace MoDM.Worker.Stories;
 /// A request's server-sent events as OpenAI sends them: chunks of each text, at last its reason to finish, then usage
 /// where it was asked for, and <c>[DONE]</c>. The writing thread only posts; what has come meanwhile goes out together.
 /// </summary>
-internal sealed partial class StoryStream(StoryPlan plan)
+internal sealed partial class StoryStream(StoryPlan plan, PipeWriter body)
 {
     private readonly record struct Posted(int Choice, string Text, Task<Story>? Done);
 
     private readonly Channel<Posted> _channel = Channel.CreateUnbounded<Posted>(new() { SingleReader = true });
-    private readonly ArrayBufferWriter<byte> _buffer = new(1024);
 
     /// <summary>From the writing thread.</summary>
     public void Post(int choice, string text) => _channel.Writer.TryWrite(new(choice, text, null));
@@ -25,13 +25,13 @@ internal sealed partial class StoryStream(StoryPlan plan)
     {
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
-        var answers = new StoryAnswers(plan, created);
+        var answers = plan.Answers(created);
         for (var i = 0; i < texts.Count; i++)
         {
             Begin(answers, i);
             _ = Follow(i, texts[i]);
         }
-        await FlushAsync(context);
+        await body.FlushAsync(context.RequestAborted);
         var open = texts.Count;
         while (open > 0 && await _channel.Reader.WaitToReadAsync(context.RequestAborted))
         {
@@ -49,14 +49,14 @@ internal sealed partial class StoryStream(StoryPlan plan)
                     var failure = posted.Done.Exception.InnerException!;
                     Log.Failed(context.RequestServices.GetRequiredService<ILogger<StoryStream>>(), failure);
                     Event(new ApiErrorBody(ApiErrors.Failure(failure)), ApiJson.Default.ApiErrorBody);
-                    await FlushAsync(context);
+                    await body.FlushAsync(context.RequestAborted);
                     return;
                 }
                 Add(answers, posted.Choice, "", posted.Done.Result);
                 open--;
             }
             if (open > 0)
-                await FlushAsync(context);
+                await body.FlushAsync(context.RequestAborted);
         }
         await EndAsync(context, answers, texts);
     }
@@ -79,9 +79,9 @@ internal sealed partial class StoryStream(StoryPlan plan)
     private void Add(StoryAnswers answers, int choice, string text, Story? story)
     {
         if (plan.Chat)
-            Event(answers.ChatChunk(choice, new(null, story is null ? text : null), story), ApiJson.Default.ChatResponse);
+            Event(answers.ChatChunk(choice, new(null, story is null ? text : null), story is null ? null : StoryPlan.Reason(story)), ApiJson.Default.ChatResponse);
         else
-            Event(answers.CompletionChunk(choice, text, story), ApiJson.Default.CompletionResponse);
+            Event(answers.CompletionChunk(choice, text, story is null ? null : StoryPlan.Reason(story)), ApiJson.Default.CompletionResponse);
     }
 
     private async Task EndAsync(HttpContext context, StoryAnswers answers, IReadOnlyList<Task<Story>> texts)
@@ -90,27 +90,20 @@ internal sealed partial class StoryStream(StoryPlan plan)
         {
             var stories = await Task.WhenAll(texts);
             if (plan.Chat)
-                Event(answers.ChatUsage(stories), ApiJson.Default.ChatResponse);
+                Event(answers.ChatUsage(plan.Usage(stories)), ApiJson.Default.ChatResponse);
             else
-                Event(answers.CompletionUsage(stories), ApiJson.Default.CompletionResponse);
+                Event(answers.CompletionUsage(plan.Usage(stories)), ApiJson.Default.CompletionResponse);
         }
-        _buffer.Write("data: [DONE]\n\n"u8);
-        await FlushAsync(context);
+        body.Write("data: [DONE]\n\n"u8);
+        await body.FlushAsync(context.RequestAborted);
     }
 
     private void Event<T>(T value, JsonTypeInfo<T> type)
     {
-        _buffer.Write("data: "u8);
-        using (var writer = new Utf8JsonWriter(_buffer))
+        body.Write("data: "u8);
+        using (var writer = new Utf8JsonWriter(body))
             JsonSerializer.Serialize(writer, value, type);
-        _buffer.Write("\n\n"u8);
-    }
-
-    private async Task FlushAsync(HttpContext context)
-    {
-        await context.Response.Body.WriteAsync(_buffer.WrittenMemory, context.RequestAborted);
-        await context.Response.Body.FlushAsync(context.RequestAborted);
-        _buffer.ResetWrittenCount();
+        body.Write("\n\n"u8);
     }
 
     private static partial class Log

@@ -6,7 +6,14 @@ namespace MoDM.Worker.Stories;
 /// <summary>A worker that writes. Owns the loop and the model.</summary>
 internal sealed class StoryWork(StoryFolder folder, StoryLoop loop) : IWorkload, IDisposable
 {
+    /// <summary>
+    /// Bytes of a network up to which it stays in a core's cache: there, threads are better used for batches of their own than
+    /// within one operator, whose parts are too small to be worth waiting for each other (bench/results/stories.md).
+    /// </summary>
+    private const long SmallNetwork = 32 << 20;
+
     private MambaModel? _model;
+    private int _lanes = 1;
 
     /// <summary>Null until the model is loaded.</summary>
     public NeoxTokenizer? Tokenizer { get; private set; }
@@ -25,6 +32,8 @@ internal sealed class StoryWork(StoryFolder folder, StoryLoop loop) : IWorkload,
 
     public Task LoadAsync(OnnxOptions options)
     {
+        if (options.Device == OnnxDevice.Cpu && folder.NetworkBytes <= SmallNetwork)
+            (_lanes, options) = (Math.Min(options.Threads, loop.Capacity), options with { Threads = 1 });
         _model = MambaModel.Load(folder.Network, options);
         var tokenizer = NeoxTokenizer.Load(folder.Root);
         if (tokenizer.Count > _model.Shape.Vocabulary)
@@ -47,7 +56,7 @@ internal sealed class StoryWork(StoryFolder folder, StoryLoop loop) : IWorkload,
             batch.Step(new int[batch.Count]);
     }
 
-    public void Start() => loop.Start(_model!, Tokenizer!);
+    public void Start() => loop.Start(_model!, Tokenizer!, _lanes);
 
     public void Dispose()
     {

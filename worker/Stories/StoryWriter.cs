@@ -38,12 +38,12 @@ internal sealed class StoryWriter : IDisposable
     }
 
     /// <summary>Reads a piece of a prompt, then writes a token of each text.</summary>
-    /// <param name="next">The task whose turn it is, asked for when no prompt is being read.</param>
+    /// <param name="next">The task whose turn it is, asked for when no prompt is being read and there is room for another text.</param>
     /// <returns>False when there was nothing to do.</returns>
     public bool Turn(Func<StoryJob?> next)
     {
         DropCancelled();
-        if (_reading is null)
+        if (_reading is null && _batch.Count < _batch.Capacity)
             (_reading, _read, _begun) = (next(), 0, 0);
         if (_reading is null && _drafts.Count == 0)
             return false;

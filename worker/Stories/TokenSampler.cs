@@ -13,6 +13,9 @@ internal sealed class TokenSampler(int vocabulary)
     private readonly int[] _ids = new int[vocabulary];
     private readonly PriorityQueue<int, float> _best = new();
 
+    // Of all tokens that may be drawn, before top-p.
+    private double _whole;
+
     /// <summary>A number in [0, 1) from the seed and the token's place in its text, whatever else is being written.</summary>
     public static double Chance(long seed, int position)
     {
@@ -31,17 +34,25 @@ internal sealed class TokenSampler(int vocabulary)
         TensorPrimitives.Subtract(logits, TensorPrimitives.Max<float>(logits), _weights);
         TensorPrimitives.Divide(_weights, (float)rule.Temperature, _weights);
         TensorPrimitives.Exp<float>(_weights, _weights);
-        var count = rule.TopK > 0 && rule.TopK < vocabulary ? TakeBest(rule.TopK) : TakeAll();
+        var count = rule.TopK > 0 && rule.TopK < vocabulary ? TakeBest(rule.TopK) : TakeLikely(rule.TopP);
         if (rule.TopP < 1)
             count = KeepNucleus(count, rule.TopP);
         return Draw(count, chance);
     }
 
-    private int TakeAll()
+    // Of n tokens, those below (1 - p) / n of the whole have less than 1 - p together, so that the nucleus lies within the
+    // others: only those few are sorted.
+    private int TakeLikely(double p)
     {
+        _whole = Sum(_weights);
+        var least = (1 - p) * _whole / vocabulary;
+        var count = 0;
         for (var id = 0; id < vocabulary; id++)
-            (_ids[id], _keys[id]) = (id, _weights[id]);
-        return vocabulary;
+        {
+            if (_weights[id] >= least)
+                (_ids[count], _keys[count++]) = (id, _weights[id]);
+        }
+        return count;
     }
 
     private int TakeBest(int k)
@@ -59,36 +70,30 @@ internal sealed class TokenSampler(int vocabulary)
             _ids[i] = _best.Dequeue();
             _keys[i] = _weights[_ids[i]];
         }
+        _whole = Sum(_keys.AsSpan(0, k));
         return k;
     }
 
-    // The smallest set of the likeliest whose share reaches p (Holtzman et al. 2020). Tokens below (1 - p) / n of the whole
-    // have less than 1 - p together, so the set lies within the others, and only those few are sorted.
+    // The smallest set of the likeliest whose share reaches p (Holtzman et al. 2020).
     private int KeepNucleus(int count, double p)
     {
-        var whole = Sum(count);
-        var least = (1 - p) * whole / count;
-        var kept = 0;
+        var keys = _keys.AsSpan(0, count);
+        TensorPrimitives.Negate<float>(keys, keys);
+        keys.Sort(_ids.AsSpan(0, count));
+        TensorPrimitives.Negate<float>(keys, keys);
+        var sum = 0.0;
         for (var i = 0; i < count; i++)
         {
-            if (_keys[i] >= least)
-                (_ids[kept], _keys[kept++]) = (_ids[i], -_keys[i]);
-        }
-        Array.Sort(_keys, _ids, 0, kept);
-        TensorPrimitives.Negate<float>(_keys.AsSpan(0, kept), _keys.AsSpan(0, kept));
-        var sum = 0.0;
-        for (var i = 0; i < kept; i++)
-        {
-            sum += _keys[i];
-            if (sum >= p * whole)
+            sum += keys[i];
+            if (sum >= p * _whole)
                 return i + 1;
         }
-        return kept;
+        return count;
     }
 
     private int Draw(int count, double chance)
     {
-        var left = chance * Sum(count);
+        var left = chance * Sum(_keys.AsSpan(0, count));
         var last = 0;
         for (var i = 0; i < count; i++)
         {
@@ -102,11 +107,21 @@ internal sealed class TokenSampler(int vocabulary)
         return _ids[last];
     }
 
-    private double Sum(int count)
+    // In double and in one order, whatever vectors a machine has; four sums at once, since each addition waits for the one
+    // before it.
+    private static double Sum(ReadOnlySpan<float> values)
     {
-        var sum = 0.0;
-        for (var i = 0; i < count; i++)
-            sum += _keys[i];
-        return sum;
+        double a = 0, b = 0, c = 0, d = 0;
+        var i = 0;
+        for (; i + 4 <= values.Length; i += 4)
+        {
+            a += values[i];
+            b += values[i + 1];
+            c += values[i + 2];
+            d += values[i + 3];
+        }
+        for (; i < values.Length; i++)
+            a += values[i];
+        return a + b + c + d;
     }
 }

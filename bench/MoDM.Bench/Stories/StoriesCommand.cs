@@ -12,8 +12,9 @@ internal static class StoriesCommand
     public const string Usage = "stories [--json FILE] [--model FOLDER] [--rounds 15] [--threads 2] [--streams 16]";
 
     /// <summary>Steps timed of a text; those of the demo model last longer.</summary>
-    private const int Steps = 24;
-    private static readonly TimeSpan Time = TimeSpan.FromSeconds(2);
+    private const int Steps = 12;
+    private const int WarmUp = 20;
+    private static readonly TimeSpan Time = TimeSpan.FromSeconds(1);
     private static readonly HashSet<string> Names = ["--json", "--model", "--rounds", "--threads", "--streams"];
 
     /// <returns>The exit code: 2 for bad options.</returns>
@@ -31,7 +32,7 @@ internal static class StoriesCommand
         }
 
         var steps = new[] { (1, 1), (1, streams), (threads, streams) }.Distinct()
-            .Select(s => MeasureSteps(folder, s.Item1, s.Item2, rounds, cancel)).ToList();
+            .Select(s => MeasureSteps(folder, s.Item1, s.Item2, 10 * rounds, cancel)).ToList();
         var throughput = new List<StreamThroughput>();
         foreach (var (name, prompts) in StoryLoad.Prompts)
         {
@@ -44,14 +45,14 @@ internal static class StoriesCommand
         return 0;
     }
 
-    private static StepOverhead MeasureSteps(string folder, int threads, int texts, int rounds, CancellationToken cancel)
+    private static StepOverhead MeasureSteps(string folder, int threads, int texts, int samples, CancellationToken cancel)
     {
         var tokenizer = NeoxTokenizer.Load(folder);
         using var model = MambaModel.Load(Path.Combine(folder, "model.onnx"), new OnnxOptions { Threads = threads });
         using var bare = new BareSteps(Path.Combine(folder, "model.onnx"), threads, texts);
         using var writer = new StoryWriter(model, tokenizer, texts, new StoryMetrics(Prometheus.Metrics.NewCustomRegistry(), "m"), _ => { });
         var (ours, others) = (new List<double>(), new List<double>());
-        for (var seed = 0; ours.Count < 20 * rounds; seed++)
+        for (var seed = 0; ours.Count < samples; seed++)
         {
             cancel.ThrowIfCancellationRequested();
             using var done = new CancellationTokenSource();
@@ -74,7 +75,7 @@ internal static class StoriesCommand
             done.Cancel();
             writer.Turn(() => null);
             // The first rounds warm both up; a text that ended early left fewer rows.
-            if (!complete || seed < 20)
+            if (!complete || seed < WarmUp)
                 continue;
             ours.Add(mine);
             others.Add(its);
@@ -93,10 +94,10 @@ internal static class StoriesCommand
     private static async Task<StreamThroughput> InProcessAsync(
         string folder, string name, string[] prompts, int threads, int streams, int rounds, CancellationToken cancel)
     {
-        using var model = MambaModel.Load(Path.Combine(folder, "model.onnx"), new OnnxOptions { Threads = threads });
+        using var model = MambaModel.Load(Path.Combine(folder, "model.onnx"), new OnnxOptions { Threads = 1 });
         var tokenizer = NeoxTokenizer.Load(folder);
         using var loop = new StoryLoop(streams, streams, new StoryMetrics(Prometheus.Metrics.NewCustomRegistry(), "m"));
-        loop.Start(model, tokenizer);
+        loop.Start(model, tokenizer, threads);
         return await CompareAsync("in process", name, threads, streams, rounds, StoryLoad.InProcess(loop, tokenizer, prompts), cancel);
     }
 

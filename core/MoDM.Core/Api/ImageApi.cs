@@ -197,4 +197,8 @@ public sealed record WorkerStatus
 [JsonSerializable(typeof(CompletionResponse))]
 [JsonSerializable(typeof(ChatResponse))]
 [JsonSerializable(typeof(TokenUsage))]
+[JsonSerializable(typeof(EndingRequest))]
+[JsonSerializable(typeof(EndingResponse))]
+[JsonSerializable(typeof(EndingDelta))]
+[JsonSerializable(typeof(EndingImage))]
 public sealed partial class ApiJson : JsonSerializerContext;

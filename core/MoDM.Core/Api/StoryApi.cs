@@ -103,6 +103,62 @@ public sealed record ChatChoice(
 
 public sealed record ChatText(string? Role, string? Content);
 
+/// <summary>Body of <c>POST /v1/stories/endings</c>.</summary>
+public sealed record EndingRequest
+{
+    public string Prompt { get; init; } = "";
+
+    /// <summary>1 to 10; 1 by default.</summary>
+    public int? Sentences { get; init; }
+    public string? Model { get; init; }
+
+    /// <summary>An image of the ending, by the image mixture.</summary>
+    public bool? Illustrate { get; init; }
+    public bool? Stream { get; init; }
+    public long? Seed { get; init; }
+    public double? Temperature { get; init; }
+    public double? TopP { get; init; }
+    public string? User { get; init; }
+}
+
+/// <summary>Why a text is by whom it is.</summary>
+/// <param name="Route"><c>large</c>, <c>small</c> or <c>fallback</c>.</param>
+public sealed record StoryProvenance(string Route, string Reason);
+
+/// <summary>Answer of <c>/v1/stories/endings</c>, and the data of its stream's <c>story.ending.completed</c>.</summary>
+public sealed record EndingResponse
+{
+    /// <summary>In a stream only.</summary>
+    public string? Type { get; init; }
+    public required string Id { get; init; }
+    public string Object { get; } = "story.ending";
+    public required long Created { get; init; }
+
+    /// <summary>That wrote it; both, where one wrote on what the other had begun.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Whole sentences, without white space around.</summary>
+    public required string Ending { get; init; }
+
+    /// <summary>As many as it has, which may be fewer than were asked for.</summary>
+    public required int Sentences { get; init; }
+
+    /// <summary><c>stop</c>, or <c>length</c> when the model came to no end.</summary>
+    public required string FinishReason { get; init; }
+    public required long Seed { get; init; }
+    public TokenUsage? Usage { get; init; }
+    public required StoryProvenance Modm { get; init; }
+    public EndingImage? Image { get; init; }
+}
+
+/// <summary>What was added to an ending.</summary>
+public sealed record EndingDelta(string Type, string Delta);
+
+/// <summary>An ending's picture, or why there is none.</summary>
+/// <param name="Type">In a stream only: <c>story.image.completed</c> or <c>story.image.failed</c>.</param>
+/// <param name="Modm">The image mixture's account of it.</param>
+public sealed record EndingImage(string? Type, string? B64Json, JsonElement? Modm, ApiError? Error);
+
 internal sealed class UsageSlotJson : JsonConverter<UsageSlot>
 {
     public override UsageSlot Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

@@ -15,6 +15,7 @@ public static class StoryRequestReader
     public const int MaxTokens = 8192;
     public const int MaxStops = 4;
     public const int MaxStopLength = 200;
+    public const int MaxSentences = 10;
 
     private static readonly string[] Shared =
     [
@@ -24,6 +25,10 @@ public static class StoryRequestReader
 
     private static readonly string[] CompletionFields = ["prompt", "echo", .. Shared];
     private static readonly string[] ChatFields = ["messages", "max_completion_tokens", .. Shared];
+
+    private static readonly string[] EndingFields =
+        ["prompt", "sentences", "model", "illustrate", "stream", "seed", "temperature", "top_p", "user"];
+    private static readonly Dictionary<string, string[]> NothingTolerated = [];
 
     /// <summary>
     /// OpenAI fields whose default value changes nothing here, so that clients which always send them work; any other value
@@ -84,6 +89,34 @@ public static class StoryRequestReader
                 Messages = messages,
                 Prompts = ChatReader.Prompt(messages) is { Length: > 0 } prompt ? [prompt] : [],
                 MaxTokens = current ?? old,
+            };
+            return problems.Count == 0 ? (request, null) : (null, ApiError.BadRequest(problems));
+        });
+
+    /// <param name="body">UTF-8 JSON.</param>
+    public static (EndingRequest? Request, ApiError? Error) ReadEnding(ReadOnlySpan<byte> body) => FieldReader.ReadJson<EndingRequest>(
+        body, "{\"prompt\": \"Mia had a red kite.\", \"sentences\": 2}", (fields, problems) =>
+        {
+            var read = new FieldReader(fields, problems, Nothing);
+            read.CheckNames(EndingFields, NothingTolerated);
+            var prompt = read.Given("prompt", out var value) && value.ValueKind != JsonValueKind.String
+                ? read.Bad<string>("prompt", value, "a string") ?? "" : read.Given("prompt", out value) ? value.GetString()! : "";
+            if (!TooLong(read, "prompt", prompt.Length))
+            {
+                if (string.IsNullOrWhiteSpace(prompt) && !read.Reported("prompt")) read.Report("prompt", "is missing or empty; send the beginning of a story.");
+                CheckText(read, "prompt", prompt);
+            }
+            var request = new EndingRequest
+            {
+                Prompt = prompt,
+                Sentences = read.Whole("sentences", 1, MaxSentences),
+                Model = read.Text("model", 200),
+                Illustrate = read.Flag("illustrate"),
+                Stream = read.Flag("stream"),
+                Seed = read.Long("seed", long.MinValue, long.MaxValue),
+                Temperature = read.Number("temperature", 0, 2),
+                TopP = read.Number("top_p", 0, 1),
+                User = read.Text("user", 200),
             };
             return problems.Count == 0 ? (request, null) : (null, ApiError.BadRequest(problems));
         });

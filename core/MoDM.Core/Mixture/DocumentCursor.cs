@@ -23,6 +23,9 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
     /// <summary>What is here, as it is; null when nothing is.</summary>
     public JsonElement? Value => value;
 
+    /// <summary>Nothing is read: what there is to read is written down.</summary>
+    public bool IsSchema => schema is not null;
+
     public bool Has(string name) => Find(name) is not null;
 
     public DocumentCursor Object(string name, bool required = true, string? about = null)

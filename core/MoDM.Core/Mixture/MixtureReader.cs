@@ -66,28 +66,106 @@ public static class MixtureReader
 
     private static MixtureSpec ReadSpec(DocumentCursor spec)
     {
+        var modality = spec.OneOf("modality", Modality.Image, "What is made: pictures, or endings of stories.");
+        var (image, story) = (modality == Modality.Image, modality == Modality.Story);
+        var steps = spec.Whole("steps", 1, 1000,
+            "T, the denoising steps of requests that do not say their own; of a Story, the tokens.", 50);
+        var (large, external) = ReadLarge(spec.Object("large", required: image && !spec.IsSchema,
+            about: "The slow, good model: it draws misses. Of a Story an external one, which is asked first."), modality);
+        List<WorkerPool> small = [.. spec.List("small", 16, "The fast models, best quality first: they refine hits, or write what falls back.")
+            .Select(s => ReadPool(s, fallbackName: false, leastReplicas: 0))];
+        if (story)
+        {
+            if (small.Count == 0) spec.Report("small", "is empty; a Story mixture needs a model of its own to fall back to.");
+            // What falls back is to be written at once.
+            large = small.Count == 0 ? large : small[0] with { MinReplicas = Math.Max(1, small[0].MinReplicas) };
+            small = [.. small.Skip(1)];
+        }
+        var cache = spec.Object("cache", required: image && !spec.IsSchema, about: "The cache of final images, and when one is reused.");
+        if (story && cache.Value is not null) spec.Report("cache", "is for images; a Story mixture has none.");
         var result = new MixtureSpec
         {
-            Modality = spec.OneOf("modality", Modality.Image, "What is made."),
-            Steps = spec.Whole("steps", 1, 1000, "T, the denoising steps of requests that do not say their own.", 50),
-            Large = ReadPool(spec.Object("large", about: "The slow, good model: it draws misses."), fallbackName: true, leastReplicas: 1),
-            Small = [.. spec.List("small", 16, "The fast models, best quality first: they refine hits.")
-                .Select(s => ReadPool(s, fallbackName: false, leastReplicas: 0))],
+            Modality = modality,
+            Steps = steps,
+            Large = large,
+            External = external,
+            Small = small,
             GpuBudget = spec.Whole("gpuBudget", 1, 100_000,
                 "GPUs that large and small replicas together never exceed; worker slots on a single machine."),
-            Cache = ReadCache(spec.Object("cache", about: "The cache of final images, and when one is reused.")),
+            Cache = story ? CacheSpec.None : ReadCache(cache),
             Slo = ReadSlo(spec.Object("slo", required: false, about: "The service level that the planner sizes the pools for.")),
             Gateway = ReadGateway(spec.Object("gateway", required: false, about: "The gateway's pod, in a cluster.")),
             Prometheus = ReadMetrics(spec.Object("metrics", required: false, about: "Where the operator reads the load, in a cluster.")),
+            Illustrator = ReadIllustrator(spec.Object("illustrator", required: false, about: "The image mixture that illustrates a Story's endings.")),
         };
+        if (image && result.Illustrator is not null) spec.Report("illustrator", "is for a Story mixture.");
         spec.Close();
         return result;
     }
 
-    private static WorkerPool ReadPool(DocumentCursor pool, bool fallbackName, int leastReplicas)
+    /// <summary>Workers of an image mixture's; a story's large model is somebody else's.</summary>
+    private static (WorkerPool Pool, ExternalModel? External) ReadLarge(DocumentCursor large, Modality modality)
     {
-        var (path, volume) = ReadFolder(pool.Object("model", about: "Where the model is."),
-            "Folder in the diffusers/optimum ONNX layout; relative to the document when that is a file.");
+        var openAI = large.Object("openAI", required: false, about: "A model behind an OpenAI-compatible API: a Story's large model.");
+        if (modality == Modality.Image)
+        {
+            if (openAI.Value is not null) large.Report("openAI", "is for a Story mixture; an Image mixture's large model has workers.");
+            if (large.IsSchema) ReadExternal(openAI, name: null);
+            return (ReadPool(large, fallbackName: true, leastReplicas: 1, modelRequired: !large.IsSchema), null);
+        }
+        if (large.Has("model")) large.Report("model", "is for an Image mixture; of a Story the models with workers are all in small.");
+        var name = large.Has("name") ? large.Text("name", "", "", NameRule) : "";
+        // A worker pool's, which a cluster fills with defaults.
+        foreach (var field in (string[])["guidanceScale", "gpusPerReplica"]) large.Has(field);
+        large.Close();
+        if (openAI.Value is null && large.Value is not null) large.Report("openAI", "is missing; a Story's large model is behind an OpenAI-compatible API.");
+        return (NoPool, openAI.Value is null ? null : ReadExternal(openAI, name.Length > 0 ? name : null));
+    }
+
+    private static ExternalModel ReadExternal(DocumentCursor openAI, string? name)
+    {
+        var model = openAI.Text("model", "As the API calls it, such as gpt-3.5-turbo.");
+        var secret = openAI.Object("apiKeySecret", required: false, about: "The Secret that holds the API key, in a cluster.");
+        (string, string)? key = secret.Value is null && !secret.IsSchema ? null
+            : (secret.Text("name", "Of the Secret, in the mixture's namespace."), secret.Text("key", "Of the API key in it.", "api-key"));
+        secret.Close();
+        var file = openAI.Text("apiKeyFile", "File that holds the API key and nothing else; relative to the document when that is a file.", "");
+        var result = new ExternalModel
+        {
+            Name = name ?? model,
+            BaseUrl = openAI.Text("baseUrl", "With the version.", "https://api.openai.com/v1", HttpRule),
+            Model = model,
+            Api = openAI.OneOf("api", ExternalApi.Chat, "Which of OpenAI's APIs the model has."),
+            KeyFile = file.Length == 0 ? null : file,
+            KeySecret = key,
+            TokensPerDay = openAI.Whole("tokensPerDay", 0, int.MaxValue, "Of prompts and texts, each UTC day; 0 is no limit.", 0),
+        };
+        openAI.Close();
+        return result;
+    }
+
+    private static string? ReadIllustrator(DocumentCursor illustrator)
+    {
+        var url = illustrator.Text("url", "Address of its gateway, such as http://postcards.", "", HttpRule);
+        illustrator.Close();
+        return url.Length == 0 ? null : url;
+    }
+
+    /// <summary>Where the document has no pool; <see cref="MixtureReader"/> has said so.</summary>
+    private static readonly WorkerPool NoPool = new()
+    {
+        Name = "",
+        ModelPath = "",
+        GuidanceScale = 1,
+        MinReplicas = 1,
+        MaxReplicas = 1,
+        GpusPerReplica = 1,
+    };
+
+    private static WorkerPool ReadPool(DocumentCursor pool, bool fallbackName, int leastReplicas, bool modelRequired = true)
+    {
+        var (path, volume) = ReadFolder(pool.Object("model", modelRequired, "Where the model is."),
+            "Folder in the diffusers/optimum ONNX layout, or of a Mamba; relative to the document when that is a file.");
         var replicas = pool.Object("replicas", required: false, about: "How many workers there may be.");
         var min = replicas.Whole("min", 0, 10_000, "Workers that there always are.", leastReplicas);
         var result = new WorkerPool

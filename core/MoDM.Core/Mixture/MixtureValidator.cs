@@ -7,8 +7,7 @@ public static class MixtureValidator
 {
     public static IEnumerable<MixtureProblem> Validate(MixtureSpec spec)
     {
-        var pools = spec.Small.Select((p, i) => (Pool: p, Path: $"spec.small[{i}]"))
-            .Prepend((Pool: spec.Large, Path: "spec.large")).ToList();
+        var pools = spec.PlacedPools.Where(p => spec.Modality == Modality.Image || p.Pool.Name.Length > 0).ToList();
         foreach (var (pool, path) in pools)
         {
             if (pool.MaxReplicas < pool.MinReplicas)
@@ -20,13 +19,17 @@ public static class MixtureValidator
                 $"\"{twice.Key}\" is taken by {twice.First().Path}; every model needs a name of its own.");
         }
 
+        if (spec.External is { } external && pools.Exists(p => p.Pool.Name == external.Name))
+            yield return new("spec.large.name", $"\"{external.Name}\" is taken by a small model; every model needs a name of its own.");
+
         var least = pools.Sum(p => p.Pool.MinReplicas * p.Pool.GpusPerReplica);
         if (least > spec.GpuBudget)
             yield return new("spec.gpuBudget", $"is {spec.GpuBudget}, but the pools' min replicas need {least}; raise it or lower them.");
         if (spec.Large.MaxReplicas == 0)
-            yield return new("spec.large.replicas.max", "is 0; misses need at least one large worker.");
+            yield return new($"{spec.PlacedPools.First().Path}.replicas.max", spec.Modality == Modality.Image
+                ? "is 0; misses need at least one large worker." : "is 0; what falls back needs at least one worker.");
 
-        if (spec.Cache.Hits.Count == 0 && spec.Small.Count > 0)
+        if (spec.Modality == Modality.Image && spec.Cache.Hits.Count == 0 && spec.Small.Count > 0)
         {
             yield return new("spec.cache.hits",
                 "is empty, so no request would ever reach a small model; list at least one {similarity, skip}.");

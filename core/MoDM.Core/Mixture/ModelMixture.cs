@@ -4,7 +4,7 @@ using MoDM.Planning;
 namespace MoDM.Mixture;
 
 /// <summary>What a mixture makes.</summary>
-public enum Modality { Image }
+public enum Modality { Image, Story }
 
 /// <summary>The one document: which models serve under which name, and how the cache decides between them.</summary>
 public sealed record ModelMixture(string Name, MixtureSpec Spec)
@@ -17,9 +17,17 @@ public sealed record MixtureSpec
 {
     public Modality Modality { get; init; }
 
-    /// <summary>T, the denoising steps of a request that does not say its own.</summary>
+    /// <summary>T, the denoising steps of a request that does not say its own; tokens of a text, in a Story mixture.</summary>
     public required int Steps { get; init; }
+
+    /// <summary>The pool that draws misses. Of a Story mixture, whose large model is external, the first small one: it writes what falls back.</summary>
     public required WorkerPool Large { get; init; }
+
+    /// <summary>A Story mixture's large model; null when it has none.</summary>
+    public ExternalModel? External { get; init; }
+
+    /// <summary>Address of the image mixture that illustrates a Story mixture's endings.</summary>
+    public string? Illustrator { get; init; }
 
     /// <summary>Best quality first.</summary>
     public required IReadOnlyList<WorkerPool> Small { get; init; }
@@ -36,6 +44,35 @@ public sealed record MixtureSpec
     public string? Prometheus { get; init; }
 
     public IEnumerable<WorkerPool> Pools => Small.Prepend(Large);
+
+    /// <summary>Each pool, and where the document has it.</summary>
+    public IEnumerable<(WorkerPool Pool, string Path)> PlacedPools => Pools.Select((pool, i) =>
+        (pool, Modality == Modality.Story ? $"spec.small[{i}]" : i == 0 ? "spec.large" : $"spec.small[{i - 1}]"));
+}
+
+/// <summary>Which of OpenAI's APIs a model has.</summary>
+public enum ExternalApi { Chat, Completions }
+
+/// <summary>A model behind an OpenAI-compatible API. It has no workers here.</summary>
+public sealed record ExternalModel
+{
+    public required string Name { get; init; }
+
+    /// <summary>With the version, such as https://api.openai.com/v1.</summary>
+    public required string BaseUrl { get; init; }
+
+    /// <summary>As the API calls it.</summary>
+    public required string Model { get; init; }
+    public required ExternalApi Api { get; init; }
+
+    /// <summary>Holds the key, and nothing else; null with <see cref="KeySecret"/> null too: the API wants none.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>Name and key of a Secret, in a cluster.</summary>
+    public (string Name, string Key)? KeySecret { get; init; }
+
+    /// <summary>Of prompts and texts, each UTC day; 0: no limit.</summary>
+    public required int TokensPerDay { get; init; }
 }
 
 /// <summary>The workers of one model.</summary>
@@ -77,6 +114,9 @@ public enum CacheAdmit { All, Large }
 
 public sealed record CacheSpec
 {
+    /// <summary>Of a mixture that makes no images.</summary>
+    public static readonly CacheSpec None = new() { Capacity = 1, Admit = CacheAdmit.All, EmbedderPath = "", Hits = [] };
+
     /// <summary>Images, not bytes; the oldest leaves first.</summary>
     public required int Capacity { get; init; }
     public required CacheAdmit Admit { get; init; }

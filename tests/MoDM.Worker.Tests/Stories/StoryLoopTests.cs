@@ -58,6 +58,28 @@ public sealed class StoryLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task Several_threads_share_the_texts_evenly_and_a_seed_still_gives_its_text()
+    {
+        var alone = new List<string>();
+        using (var loop = Started(capacity: 1))
+        {
+            for (var i = 0; i < 6; i++)
+                alone.Add((await loop.TryAdmit([Task(i, Warm)])![0].Drafts[0].Done).Text);
+        }
+        var threads = new System.Collections.Concurrent.ConcurrentDictionary<int, int>();
+        using var shared = Started(capacity: 6, lanes: 3);
+        var jobs = Enumerable.Range(0, 24).Select(i => shared.TryAdmit([Task(i % 6, Warm) with
+        {
+            Seed = i % 6,
+            Progress = (_, _) => threads.AddOrUpdate(Environment.CurrentManagedThreadId, 1, (_, n) => n + 1),
+        }])![0]).ToList();
+        for (var i = 0; i < jobs.Count; i++)
+            Assert.Equal(alone[i % 6], (await jobs[i].Drafts[0].Done).Text);
+        Assert.Equal(3, threads.Count);
+        Assert.True(threads.Values.Min() > threads.Values.Sum() / 9, string.Join(' ', threads.Values));
+    }
+
+    [Fact]
     public async Task Four_texts_of_one_prompt_are_those_of_four_requests_with_the_seeds_after_it()
     {
         using var loop = Started(capacity: 3);
@@ -188,10 +210,10 @@ public sealed class StoryLoopTests : IDisposable
         Assert.Equal(Stories[1].Text, (await loop.TryAdmit([Task(1, new SamplingRule(0))])![0].Drafts[0].Done).Text);
     }
 
-    private StoryLoop Started(int capacity, int queue = 100)
+    private StoryLoop Started(int capacity, int queue = 100, int lanes = 1)
     {
         var loop = new StoryLoop(capacity, queue, new StoryMetrics(Prometheus.Metrics.NewCustomRegistry(), "m"));
-        loop.Start(_model, Tokenizer);
+        loop.Start(_model, Tokenizer, lanes);
         return loop;
     }
 

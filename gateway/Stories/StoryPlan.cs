@@ -1,0 +1,84 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MoDM.Api;
+using MoDM.Mixture;
+
+namespace MoDM.Gateway.Stories;
+
+/// <summary>What is to be written on for one text.</summary>
+/// <param name="Messages">For a model that chats.</param>
+/// <param name="Plain">For a model that only ever writes on.</param>
+internal sealed record StoryPrompt(IReadOnlyList<ChatMessage> Messages, string Plain);
+
+/// <summary>A request for texts, and who writes them; what is decided once for the request.</summary>
+internal sealed record StoryPlan
+{
+    public required ModelMixture Mixture { get; init; }
+    public required StoryRequest Request { get; init; }
+    public required string Id { get; init; }
+
+    /// <summary>On the queue's clock.</summary>
+    public required TimeSpan Arrival { get; init; }
+    public required StoryDecision Decision { get; init; }
+
+    /// <summary>With its key; null when it is not to be asked.</summary>
+    public (ExternalModel Model, string? Key)? External { get; init; }
+    public required long Seed { get; init; }
+    public required int MaxTokens { get; init; }
+
+    /// <summary>One for each text: all of the first prompt's, then the second's.</summary>
+    public required IReadOnlyList<StoryPrompt> Texts { get; init; }
+
+    /// <summary>Extras that the external model does not have.</summary>
+    public string? Ignored => External is null || Request is { TopK: null, RepetitionPenalty: null } ? null : "top_k, repetition_penalty";
+
+    /// <summary>Of a text, in texts of the mixture's usual length.</summary>
+    public double Work => MaxTokens / (double)Mixture.Spec.Steps;
+
+    /// <summary>What stands before a text in the answer.</summary>
+    public string Echo(int index) => Request.Echo == true ? Request.Prompts[index / (Request.N ?? 1)] : "";
+
+    /// <summary>For a model behind OpenAI's API.</summary>
+    public byte[] ExternalBody(int index, ExternalModel model)
+    {
+        var body = Shared(index, model.Model);
+        if (model.Api == ExternalApi.Chat)
+            body["messages"] = new JsonArray([.. Texts[index].Messages.Select(m => (JsonNode)new JsonObject { ["role"] = m.Role, ["content"] = m.Content })]);
+        else
+            body["prompt"] = Texts[index].Plain;
+        body["stream_options"] = new JsonObject { ["include_usage"] = true };
+        return JsonSerializer.SerializeToUtf8Bytes(body);
+    }
+
+    /// <summary>For a worker.</summary>
+    /// <param name="begun">What another model has written of the text.</param>
+    public byte[] WorkerBody(int index, string begun)
+    {
+        var body = Shared(index, model: null);
+        body["prompt"] = Texts[index].Plain + begun;
+        if (Request.TopK is { } k) body["top_k"] = k;
+        if (Request.RepetitionPenalty is { } penalty) body["repetition_penalty"] = penalty;
+        body["stream_options"] = new JsonObject { ["include_usage"] = true };
+        return JsonSerializer.SerializeToUtf8Bytes(body);
+    }
+
+    private JsonObject Shared(int index, string? model)
+    {
+        var body = new JsonObject { ["max_tokens"] = MaxTokens, ["stream"] = true, ["seed"] = unchecked(Seed + index) };
+        if (model is not null) body["model"] = model;
+        if (Request.Temperature is { } temperature) body["temperature"] = temperature;
+        if (Request.TopP is { } p) body["top_p"] = p;
+        if (Request.FrequencyPenalty is { } frequency) body["frequency_penalty"] = frequency;
+        if (Request.PresencePenalty is { } presence) body["presence_penalty"] = presence;
+        if (Request.Stop.Count > 0) body["stop"] = new JsonArray([.. Request.Stop.Select(s => (JsonNode)s)]);
+        return body;
+    }
+}
+
+/// <summary>A piece of a text, and by whom and why.</summary>
+internal readonly record struct StoryPiece(string Text, string Model, StoryProvenance Why);
+
+/// <summary>A text that was written to its end.</summary>
+/// <param name="Model">Both, where one wrote on what the other had begun.</param>
+/// <param name="Usage">Null when a server did not count.</param>
+internal sealed record WrittenStory(string Text, string FinishReason, string Model, StoryProvenance Why, TokenUsage? Usage);
