@@ -29,6 +29,9 @@ public static class ClusterNames
     public const string CachePath = "/var/cache/modm";
     public const string ModelsPath = "/models";
 
+    /// <summary>Where a gateway has the Secret of its external model's key.</summary>
+    public const string KeyPath = "/var/run/secrets/modm.dev/openai";
+
     public const string AllMixtures = "/apis/modm.dev/v1alpha1/modelmixtures";
 
     public static string Mixtures(string ns) => $"/apis/modm.dev/v1alpha1/namespaces/{ns}/modelmixtures";

@@ -68,8 +68,8 @@ internal sealed partial class EventWriter(ApiServer api, OperatorOptions options
         }
     }
 
-    private static string Sizes(MixtureStatus? status) => status?.Large is { } large
-        ? string.Join(' ', status.Small.Prepend(large).Select(p => $"{p.Desired} {p.Name}")) : "";
+    private static string Sizes(MixtureStatus? status) => status is null ? ""
+        : string.Join(' ', (status.Large is { } large ? status.Small.Prepend(large) : status.Small).Select(p => $"{p.Desired} {p.Name}"));
 
     private static partial class Log
     {

@@ -35,12 +35,15 @@ internal static class StatusView
         // The numbers, and the reasons that quote them, are noise until they have moved.
         if (same && !(mayShowLoad && Moved(load, before!.Load))) (load, plan) = (before!.Load, before.Plan);
         var slo = SloOf(facts, before);
+        // A Story mixture's large model has no workers here.
+        var story = facts.Verdict.InForce is { Spec.Modality: Modality.Story } told ? told.Spec : null;
+        var (largePool, smallPools) = story is null && pools.Count > 0 ? (pools[0], pools[1..]) : (null, pools);
         return new MixtureStatus
         {
             ObservedGeneration = facts.Generation,
             Conditions = Conditions(facts, pools, before, now),
-            Large = pools.Count > 0 ? pools[0] : null,
-            Small = [.. pools.Skip(1)],
+            Large = largePool,
+            Small = smallPools,
             Gpus = facts.Allocation?.Gpus ?? 0,
             Selector = facts.Verdict.InForce is { } mixture ? string.Join(',', mixture.WorkerSelector().Select(l => $"{l.Key}={l.Value}")) : null,
             Load = load,
@@ -49,8 +52,8 @@ internal static class StatusView
             Accepted = facts.Verdict.Accepted,
             Columns = new ShownColumns
             {
-                Large = pools.Count > 0 ? $"{pools[0].Ready}/{pools[0].Desired}" : null,
-                Small = pools.Count > 1 ? $"{pools.Skip(1).Sum(p => p.Ready)}/{pools.Skip(1).Sum(p => p.Desired)}" : null,
+                Large = largePool is null ? story?.External?.Name : $"{largePool.Ready}/{largePool.Desired}",
+                Small = smallPools.Count > 0 ? $"{smallPools.Sum(p => p.Ready)}/{smallPools.Sum(p => p.Desired)}" : null,
                 RequestsPerMinute = Text(load?.RequestsPerMinute, "0.#"),
                 HitRate = Text(load?.HitRate, "0%"),
                 Slo = slo,
@@ -126,13 +129,14 @@ internal static class StatusView
             {
                 (null, _, _) => Condition("Ready", false, "NotAccepted", "the document has mistakes, and none was in force before"),
                 (_, false, _) => Condition("Ready", false, "NoGateway", "no gateway pod is ready"),
-                (_, _, false) => Condition("Ready", false, "NoLargeWorker", "no worker of the large model is ready, so misses wait"),
-                _ => Condition("Ready", true, "Serves", "hits and misses are served"),
+                (_, _, false) => Condition("Ready", false, "NoLargeWorker", inForce.Spec.Modality == Modality.Story
+                    ? "no worker is ready to write what falls back" : "no worker of the large model is ready, so misses wait"),
+                _ => Condition("Ready", true, "Serves", inForce.Spec.Modality == Modality.Story ? "texts are written" : "hits and misses are served"),
             },
         ];
     }
 
-    private static IEnumerable<PoolStatus> PoolsOf(MixtureStatus status) => status.Large is { } large ? status.Small.Prepend(large) : [];
+    private static IEnumerable<PoolStatus> PoolsOf(MixtureStatus status) => status.Large is { } large ? status.Small.Prepend(large) : status.Small;
 
     private static string? Text(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture);
 }

@@ -8,17 +8,22 @@ namespace MoDM.Operator.Resources;
 /// </summary>
 internal static class CelRules
 {
+    private const string Story = "(has(self.modality) && self.modality == 'Story')";
     private const string Replicas = "!has(self.max) || self.max >= (has(self.min) ? self.min : 0)";
 
     public static readonly (string At, string Rule, string Message)[] All =
     [
         ("", "self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
             "metadata.name names a Service: a lower-case letter first, then letters, digits and inner dashes, at most 40"),
-        ("spec", "!has(self.small) || self.small.size() == 0 || (has(self.cache.hits) && self.cache.hits.size() > 0)",
+        ("spec", $"{Story} || (has(self.large) && has(self.large.model) && has(self.cache))",
+            "an Image mixture needs large.model and cache"),
+        ("spec", $"!({Story}) || (has(self.small) && self.small.size() > 0 && !has(self.cache) && !(has(self.large) && has(self.large.model)))",
+            "a Story mixture has its own models in small, an external one in large.openAI, and no cache"),
+        ("spec", $"{Story} || !has(self.small) || self.small.size() == 0 || (has(self.cache) && has(self.cache.hits) && self.cache.hits.size() > 0)",
             "cache.hits is empty, so no request would ever reach a small model; list at least one {similarity, skip}"),
         ("spec", "!has(self.small) || self.small.all(a, self.small.filter(b, b.name == a.name).size() == 1)",
             "every small model needs a name of its own"),
-        ("spec", "!has(self.large.replicas) || !has(self.large.replicas.max) || self.large.replicas.max > 0",
+        ("spec", "!has(self.large) || !has(self.large.replicas) || !has(self.large.replicas.max) || self.large.replicas.max > 0",
             "large.replicas.max is 0; misses need at least one large worker"),
         ("spec.large.replicas", Replicas, "max is below min; raise max or lower min"),
         ("spec.small[].replicas", Replicas, "max is below min; raise max or lower min"),

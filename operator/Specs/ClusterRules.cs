@@ -19,7 +19,7 @@ internal static class ClusterRules
             yield return new("metadata.name",
                 $"is \"{mixture.Name}\"; it names a Service: a lower-case letter first, and at most {LongestName} characters.");
         }
-        var pools = mixture.Spec.Small.Select((p, i) => (Pool: p, Path: $"spec.small[{i}]")).Prepend((Pool: mixture.Spec.Large, Path: "spec.large")).ToList();
+        var pools = mixture.Spec.PlacedPools.ToList();
         foreach (var (pool, path) in pools)
         {
             if (pool.Name == ClusterNames.GatewayRole)
@@ -28,8 +28,11 @@ internal static class ClusterRules
             if (full > 57)
                 yield return new($"{path}.name", $"is \"{pool.Name}\": with the mixture's name {full} characters; there may be 57.");
         }
-        var folders = pools.Select(p => (Folder: p.Pool.ModelPath, p.Pool.Volume, Path: $"{p.Path}.model"))
-            .Append((Folder: mixture.Spec.Cache.EmbedderPath, Volume: mixture.Spec.Cache.EmbedderVolume, Path: "spec.cache.embedder")).ToList();
+        var folders = pools.Select(p => (Folder: p.Pool.ModelPath, p.Pool.Volume, Path: $"{p.Path}.model")).ToList();
+        if (mixture.Spec.Modality == Modality.Image)
+            folders.Add((mixture.Spec.Cache.EmbedderPath, mixture.Spec.Cache.EmbedderVolume, "spec.cache.embedder"));
+        if (mixture.Spec.External is { KeyFile: { } key } && !key.StartsWith('/'))
+            yield return new("spec.large.openAI.apiKeyFile", $"is \"{key}\"; in a cluster name a Secret with apiKeySecret, or a whole path.");
         foreach (var (folder, volume, path) in folders)
         {
             if (!folder.StartsWith('/'))

@@ -37,6 +37,13 @@ internal static class Deployments
             volumes.Add(models);
             container.VolumeMounts.Add(PodSpecs.ModelsMount("models"));
         }
+        if (spec.External?.KeySecret is var (secret, key))
+        {
+            // Optional: without it the mixture serves all the same, and it is taken up when it comes.
+            volumes.Add(new V1Volume { Name = "openai", Secret = new V1SecretVolumeSource { SecretName = secret, Optional = true, DefaultMode = 0x120 } });
+            container.VolumeMounts.Add(new V1VolumeMount { Name = "openai", MountPath = ClusterNames.KeyPath, ReadOnlyProperty = true });
+            foreach (var argument in (string[])["--openai-key-file", $"{ClusterNames.KeyPath}/{key}"]) container.Args.Add(argument);
+        }
         var pod = PodSpecs.Restricted(container, spec.Gateway, options, volumes);
         pod.ServiceAccountName = mixture.GatewayName;
         pod.TerminationGracePeriodSeconds = Seconds(spec.Slo.Latency) + 30;
@@ -90,7 +97,14 @@ internal static class Deployments
     });
 
     /// <summary>What the gateway cannot take over while it runs.</summary>
-    public static string GatewayHash(MixtureInCluster mixture) => Hash(new
+    public static string GatewayHash(MixtureInCluster mixture) => mixture.Spec.Modality == Modality.Story ? Hash(new
+    {
+        Pools = mixture.Spec.Pools.Select(p => p.Name),
+        Secret = mixture.Spec.External?.KeySecret is var (name, key) ? $"{name}/{key}" : "",
+        mixture.Spec.Gateway,
+        mixture.Roll,
+    })
+    : Hash(new
     {
         Pools = mixture.Spec.Pools.Select(p => p.Name),
         mixture.Spec.Cache.EmbedderPath,

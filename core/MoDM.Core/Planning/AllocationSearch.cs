@@ -8,6 +8,8 @@ namespace MoDM.Planning;
 /// </summary>
 internal sealed class AllocationSearch(MixtureSpec spec, Forecast forecast)
 {
+    private const int Nearby = 32;
+
     private readonly WorkerPool[] _pools = [.. spec.Pools];
 
     /// <summary>The sizes and the first step of the ladder at which they are enough, or all that there is with step Refuse.</summary>
@@ -72,8 +74,14 @@ internal sealed class AllocationSearch(MixtureSpec spec, Forecast forecast)
             low = Bisect(low, high, forecast.MissesFit);
         }
         low = Bisect(low, high, n => SmallFor(n, step, first, anyBudget: true) is not null);
-        // Where large workers are the cheaper ones for hits too, the most of them may fit when the fewest do not.
-        return SmallFor(low, step, first) is null && SmallFor(high, step, first) is not null ? high : low;
+        // The fewest may leave more to the small workers than the budget has for them. Workers are whole, so that a few more large ones
+        // may fit and still more not; where there are many, those that draw the most decide.
+        for (var n = low; n <= Math.Min(high, low + Nearby); n++)
+        {
+            if (SmallFor(n, step, first) is not null) return n;
+        }
+        var most = MostDrawn(step, first)[0];
+        return most > low && SmallFor(most, step, first) is not null ? most : SmallFor(high, step, first) is not null ? high : low;
     }
 
     /// <summary>The fewest small workers, the better models first, that are enough beside so many large ones; null when none are.</summary>

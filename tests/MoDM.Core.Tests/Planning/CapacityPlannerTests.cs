@@ -175,4 +175,21 @@ public class CapacityPlannerTests
             return last!;
         }
     }
+
+    [Fact]
+    public void Neither_the_fewest_nor_the_most_large_workers_may_fit_and_some_between_do()
+    {
+        // Found by chance: three large workers leave too much for the small ones that the budget has room for, eleven leave no room for them.
+        WorkerPool Pool(string name, int min, int max, int gpus) => Sixteen.Large with { Name = name, MinReplicas = min, MaxReplicas = max, GpusPerReplica = gpus };
+        var spec = Sixteen with
+        {
+            Large = Pool("a", 2, 31, 3),
+            Small = [Pool("b", 0, 20, 2), Pool("c", 0, 11, 2), Pool("d", 0, 17, 3), Pool("e", 0, 1, 1)],
+            GpuBudget = 33,
+            Slo = new SloSpec { Latency = TimeSpan.FromSeconds(256), Percentile = 84, Objective = SloObjective.Cost, Degrade = DegradeStep.None },
+        };
+        var allocation = CapacityPlanner.Ideal(spec, new Demand(0.0532, 0.8105, 0.4545, 0.1494, 0, 0), [50.01, 50.01, 15.389, 4.978, 2.911]);
+        Assert.Equal(DegradeStep.None, allocation.Degrade);
+        Assert.True(allocation.Gpus <= 33);
+    }
 }
