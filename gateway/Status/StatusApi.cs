@@ -37,8 +37,9 @@ internal static class StatusApi
             plan.Now is { } inForce ? StatusOf(inForce, mixture.Spec.Slo) : null,
             new RequestStatus(hits + misses, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
             cache is null ? null : new CacheStatus(cache.Count, cache.Bytes, cache.Capacity),
-            external is { } model ? new ExternalStatus(model.Name, StoryPolicy.Decide(StoryMember.Mixture, model), model.SpentToday) : null,
-            [.. workers.Sizes.Take(1).Select(s => s.Default())]),
+            external is { } model && StoryPolicy.Decide(StoryMember.Mixture, model) is var next
+                ? new ExternalStatus(model.Name, next.Route.ToString().ToLowerInvariant(), next.Reason, model.SpentToday) : null,
+            mixture.Spec.Modality == Modality.Story || context.RequestServices.GetService<StoriesBehind>() is not null, [.. workers.Sizes.Take(1).Select(s => s.Default())]),
             StatusJson.Default.GatewayStatus);
     }
 
@@ -53,11 +54,11 @@ internal static class StatusApi
 
 internal sealed record GatewayStatus(
     string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, PlanStatus? Plan,
-    RequestStatus Requests, CacheStatus? Cache, ExternalStatus? External, IReadOnlyList<string> Sizes);
+    RequestStatus Requests, CacheStatus? Cache, ExternalStatus? External, bool Stories, IReadOnlyList<string> Sizes);
 
-/// <param name="Next">Who would write the next text, and why.</param>
+/// <param name="Route">Of the next text, and why.</param>
 /// <param name="TokensToday">That this gateway has used of it.</param>
-internal sealed record ExternalStatus(string Model, StoryDecision Next, long TokensToday);
+internal sealed record ExternalStatus(string Model, string Route, string Reason, long TokensToday);
 
 internal sealed record QueueStatus(int Miss, int Hit, int Limit);
 

@@ -107,15 +107,15 @@ internal static partial class StoriesApi
         var answers = new StoryAnswers(plan.Id, whose.Model, Created(context), includeUsage: false);
         List<WrittenText> texts = [.. stories.Select((s, i) => new WrittenText(plan.Echo(i) + s.Text, s.FinishReason))];
         if (plan.Request.Messages is null)
-            await context.Response.WriteAsJsonAsync(answers.Completion(texts, UsageOf(stories)), ApiJson.Default.CompletionResponse, cancellationToken: context.RequestAborted);
+            await context.Response.WriteAsJsonAsync(answers.Completion(texts, UsageOf(plan, stories)), ApiJson.Default.CompletionResponse, cancellationToken: context.RequestAborted);
         else
-            await context.Response.WriteAsJsonAsync(answers.Chat(texts, UsageOf(stories)), ApiJson.Default.ChatResponse, cancellationToken: context.RequestAborted);
+            await context.Response.WriteAsJsonAsync(answers.Chat(texts, UsageOf(plan, stories)), ApiJson.Default.ChatResponse, cancellationToken: context.RequestAborted);
         return (whose, null);
     }
 
-    /// <summary>Null when one of them was not counted.</summary>
-    public static TokenUsage? UsageOf(IReadOnlyList<WrittenStory> stories) => stories.All(s => s.Usage is not null)
-        ? new TokenUsage(stories.Sum(s => s.Usage!.PromptTokens), stories.Sum(s => s.Usage!.CompletionTokens)) : null;
+    /// <summary>Null when one of them was not counted. A prompt counts once, however many texts it has.</summary>
+    public static TokenUsage? UsageOf(StoryPlan plan, IReadOnlyList<WrittenStory> stories) => stories.All(s => s.Usage is not null)
+        ? new TokenUsage(stories.Where((_, i) => i % (plan.Request.N ?? 1) == 0).Sum(s => s.Usage!.PromptTokens), stories.Sum(s => s.Usage!.CompletionTokens)) : null;
 
     public static long Created(HttpContext context) =>
         context.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow().ToUnixTimeSeconds();

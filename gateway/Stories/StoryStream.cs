@@ -87,7 +87,7 @@ internal sealed class StoryStream(HttpContext context, StoryPlan plan, StoryFlow
             }
         }
         List<WrittenStory> done = [.. stories.Select(s => s!)];
-        if (plan.Request.IncludeUsage && StoriesApi.UsageOf(done) is { } usage)
+        if (plan.Request.IncludeUsage && StoriesApi.UsageOf(plan, done) is { } usage)
         {
             var answers = Answers(0);
             await SendAsync(Chat ? $"data: {Json(answers.ChatUsage(usage), ApiJson.Default.ChatResponse)}\n\n"

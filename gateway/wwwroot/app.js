@@ -464,7 +464,8 @@ async function watch() {
   }
 }
 
-function showStatus({ mixture: name, steps, queue, workers, requests, cache, sizes }) {
+function showStatus({ mixture: name, steps, queue, workers, requests, cache, sizes, stories }) {
+  $('stories').hidden = !stories;
   if (!mixture) findModel();
   $('live').dataset.state = 'live';
   setText($('live-text'), name ?? 'live');

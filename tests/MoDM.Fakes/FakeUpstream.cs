@@ -29,11 +29,11 @@ public sealed class FakeUpstream : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly List<UpstreamRequest> _requests = [];
 
-    private FakeUpstream()
+    private FakeUpstream(string host)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls($"http://{host}:0");
         _app = builder.Build();
         _app.MapPost("/v1/chat/completions", context => AnswerAsync(context, chat: true));
         _app.MapPost("/v1/completions", context => AnswerAsync(context, chat: false));
@@ -47,9 +47,10 @@ public sealed class FakeUpstream : IAsyncDisposable
         get { lock (_lock) return [.. _requests]; }
     }
 
-    public static async Task<FakeUpstream> StartAsync()
+    /// <param name="host">0.0.0.0 for one that is reached from elsewhere.</param>
+    public static async Task<FakeUpstream> StartAsync(string host = "127.0.0.1")
     {
-        var fake = new FakeUpstream();
+        var fake = new FakeUpstream(host);
         await fake._app.StartAsync();
         fake.BaseUrl = $"{fake._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()}/v1";
         return fake;
