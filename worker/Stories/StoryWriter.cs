@@ -100,13 +100,16 @@ internal sealed class StoryWriter : IDisposable
         // Those for which there is no room begin later, from the same state.
         while (_batch.Count < _batch.Capacity && _begun < job.Drafts.Count)
         {
-            var draft = job.Drafts[_begun++];
+            // Counted as begun once it is in the batch or done, so that a failure in between ends it too.
+            var draft = job.Drafts[_begun];
             draft.Begin(_tokenizer);
             _prompt.CopyTo(_logits, 0);
-            if (Continue(draft, _logits))
-                continue;
-            _batch.Join(_state);
-            _drafts.Add(draft);
+            if (!Continue(draft, _logits))
+            {
+                _batch.Join(_state);
+                _drafts.Add(draft);
+            }
+            _begun++;
         }
         if (_begun == job.Drafts.Count)
             _reading = null;

@@ -80,6 +80,53 @@ public sealed class StoryLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task A_failure_on_one_thread_ends_its_own_batch_and_nothing_is_lost_by_clients_who_leave()
+    {
+        var alone = new List<string>();
+        using (var one = Started(capacity: 1))
+        {
+            for (var i = 0; i < 10; i++)
+                alone.Add((await one.TryAdmit([Task(i, Warm)])![0].Drafts[0].Done).Text);
+        }
+        using var loop = Started(capacity: 8, queue: 400, lanes: 4);
+        var (jobs, failing, leaving) = (new List<StoryJob>(), new HashSet<int>(), new HashSet<int>());
+        for (var i = 0; i < 200; i++)
+        {
+            var (number, left) = (i, new CancellationTokenSource());
+            if (i % 50 == 7) failing.Add(i);
+            else if (i % 3 == 0) leaving.Add(i);
+            jobs.Add(loop.TryAdmit([Task(i % 10, Warm) with
+            {
+                Cancelled = left.Token,
+                Progress = (_, _) =>
+                {
+                    if (failing.Contains(number)) throw new InvalidOperationException("on purpose");
+                    if (leaving.Contains(number)) left.Cancel();
+                },
+            }])![0]);
+        }
+        var (written, failed) = (0, 0);
+        for (var i = 0; i < jobs.Count; i++)
+        {
+            var done = jobs[i].Drafts[0].Done;
+            await done.ContinueWith(_ => { }, Cancel, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).WaitAsync(TimeSpan.FromSeconds(60), Cancel);
+            if (done.IsFaulted) failed++;
+            if (!done.IsCompletedSuccessfully) continue;
+            written++;
+            Assert.Equal(alone[i % 10], (await done).Text);
+        }
+        // Each failure takes the two texts of its batch at most.
+        Assert.InRange(failed, failing.Count, 2 * failing.Count);
+        Assert.InRange(written, 200 - 2 * failing.Count - leaving.Count, 200);
+        // All places are free again: none was lost and none given back twice.
+        using var end = new CancellationTokenSource();
+        loop.TryAdmit([Task(0, new SamplingRule(2)) with { MaxTokens = int.MaxValue, Stops = ["\0"], Cancelled = end.Token }]);
+        Assert.Null(loop.TryAdmit([.. Enumerable.Range(0, 408).Select(i => Task(i % 10, Warm))]));
+        Assert.NotNull(loop.TryAdmit([.. Enumerable.Range(0, 407).Select(i => Task(i % 10, Warm) with { MaxTokens = 1 })]));
+        await end.CancelAsync();
+    }
+
+    [Fact]
     public async Task Four_texts_of_one_prompt_are_those_of_four_requests_with_the_seeds_after_it()
     {
         using var loop = Started(capacity: 3);
