@@ -90,6 +90,7 @@ public sealed class OperatorProcess : IDisposable
         var start = new ProcessStartInfo("dotnet", [assembly, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
         // As the chart has it.
         start.Environment["DOTNET_GCgen0size"] = "200000";
+        start.Environment["MALLOC_ARENA_MAX"] = "2";
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, e) =>
         {
