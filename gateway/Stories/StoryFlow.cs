@@ -132,7 +132,9 @@ internal sealed class StoryFlow(
                 if (turn.Worker is not { } worker)
                 {
                     var seconds = queue.RetryAfterSeconds(ticket);
-                    return (null, ApiError.Busy($"No worker was free in time. Try again in {seconds} s.", seconds, "deadline_exceeded"));
+                    return (null, workers.AnyReady(large: true) || workers.AnyReady(large: false)
+                        ? ApiError.Busy($"No worker was free in time. Try again in {seconds} s.", seconds, "deadline_exceeded")
+                        : ApiError.Unavailable($"No worker that could write this is running. Try again in {seconds} s.", seconds));
                 }
                 var answer = await WriteOnAsync(plan, index, worker, ticket, begun, text, p => onPiece(new StoryPiece(p, worker.Model, why)), cancel);
                 switch (answer.Outcome)

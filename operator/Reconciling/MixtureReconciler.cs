@@ -248,8 +248,9 @@ internal sealed class MixtureReconciler(
     /// <summary>Mixtures are planned in company: waking up for each alone costs as much again as the plan.</summary>
     private static TimeSpan WholeSecond(TimeSpan at) => TimeSpan.FromSeconds(Math.Round(at.TotalSeconds));
 
-    private static string Hash(MixtureStatus status) =>
-        Convert.ToBase64String(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(status, StatusJson.Default.MixtureStatus)));
+    /// <summary>Without the document, which its generation stands for.</summary>
+    private static string Hash(MixtureStatus status) => $"{status.Accepted?.Generation} {Convert.ToBase64String(SHA256.HashData(
+        JsonSerializer.SerializeToUtf8Bytes(status with { Accepted = null }, StatusJson.Default.MixtureStatus)))}";
 
     private void Drop(ObjectKey key)
     {

@@ -14,7 +14,7 @@ internal sealed partial class ReconcileLoop(
 {
     private const int Lanes = 4;
     private const long Burst = 2 << 20;
-    private static readonly TimeSpan Tidy = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Tidy = TimeSpan.FromSeconds(20);
 
     /// <summary>The watches have been filled.</summary>
     public bool Synced => watches.Synced.IsCompletedSuccessfully;
