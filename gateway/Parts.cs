@@ -69,7 +69,10 @@ internal static class Parts
     {
         services.AddSingleton(s => new ExternalGate(
             s.GetRequiredService<CurrentMixture>(), options.KeyFile, options.CacheFolder, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ExternalGate>>()));
-        services.AddSingleton<CompletionsClient>().AddSingleton<StoryFlow>();
+        services.AddSingleton(s => new StoryFlow(
+            s.GetRequiredService<ExternalGate>(), s.GetRequiredService<RequestQueue>(), s.GetRequiredService<WorkerRegistry>(),
+            new CompletionsClient(s.GetRequiredService<HttpMessageInvoker>()), new CompletionsClient(WorkerForwarder.Connections(outward: true)),
+            s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new Illustrator(s.GetRequiredService<CurrentMixture>(), options.Illustrator, s.GetRequiredService<HttpMessageInvoker>()));
     }
 

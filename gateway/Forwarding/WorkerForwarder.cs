@@ -12,9 +12,10 @@ namespace MoDM.Gateway.Forwarding;
 /// </summary>
 internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvoker http, Func<TimeSpan> silence)
 {
-    public static HttpMessageInvoker Connections() => new(new SocketsHttpHandler
+    /// <param name="outward">To servers of others, through a proxy where the environment names one.</param>
+    public static HttpMessageInvoker Connections(bool outward = false) => new(new SocketsHttpHandler
     {
-        UseProxy = false,
+        UseProxy = outward,
         AllowAutoRedirect = false,
         UseCookies = false,
         AutomaticDecompression = DecompressionMethods.None,

@@ -15,7 +15,7 @@ namespace MoDM.Gateway.Stories;
 /// that one fails (arXiv 2410.10848 compares the two).
 /// </summary>
 internal sealed class StoryFlow(
-    ExternalGate gate, RequestQueue queue, WorkerRegistry workers, CompletionsClient client, TimeProvider time)
+    ExternalGate gate, RequestQueue queue, WorkerRegistry workers, CompletionsClient inside, CompletionsClient outside, TimeProvider time)
 {
     /// <summary>Workers that may die under one text before the request fails.</summary>
     private const int Attempts = 3;
@@ -86,7 +86,7 @@ internal sealed class StoryFlow(
         var named = plan.Request.Model == model.Name;
         var (slo, silence) = (plan.Mixture.Spec.Slo.Latency, ImageFlow.SilenceFor(plan.Mixture));
         var pieces = 0;
-        var result = await client.WriteAsync(
+        var result = await outside.WriteAsync(
             new TextCall(
                 new Uri(model.BaseUrl), model.Api == ExternalApi.Chat ? "/chat/completions" : "/completions", plan.ExternalBody(index, model), key,
                 named ? silence : slo * FirstShare, named ? silence : slo * NextShare, named ? 10 * silence : slo * AllShare),
@@ -167,7 +167,7 @@ internal sealed class StoryFlow(
         {
             var silence = ImageFlow.SilenceFor(plan.Mixture);
             answer = workers.AddressOf(worker) is { } address
-                ? await client.WriteAsync(
+                ? await inside.WriteAsync(
                     new TextCall(address, "/v1/completions", plan.WorkerBody(index, begun), null, silence, silence, 10 * silence),
                     piece =>
                     {
