@@ -31,11 +31,12 @@ internal static class StatusApi
         var now = queue.Snapshot();
         var (cache, external) = (context.RequestServices.GetService<ImageCache>(), context.RequestServices.GetService<ExternalGate>()?.Look()?.State);
         var (hits, misses) = (Answered(mixture.Name, "hit"), Answered(mixture.Name, "miss"));
+        var texts = mixture.Spec.Modality == Modality.Story ? Answered(mixture.Name, "large") + Answered(mixture.Name, "small") + Answered(mixture.Name, "fallback") : 0;
         return Results.Json(new GatewayStatus(
             mixture.Name, mixture.Spec.Steps, new QueueStatus(now.Misses, now.Hits, now.Limit),
             [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge && mixture.Spec.Modality == Modality.Image ? "large" : "small", m.State, m.InFlight, m.Capacity))],
             plan.Now is { } inForce ? StatusOf(inForce, mixture.Spec.Slo) : null,
-            new RequestStatus(hits + misses, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
+            new RequestStatus(hits + misses + texts, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
             cache is null ? null : new CacheStatus(cache.Count, cache.Bytes, cache.Capacity),
             external is { } model && StoryPolicy.Decide(StoryMember.Mixture, model) is var next
                 ? new ExternalStatus(model.Name, next.Route.ToString().ToLowerInvariant(), next.Reason, model.SpentToday) : null,
