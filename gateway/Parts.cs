@@ -114,9 +114,18 @@ internal static class Parts
         return () => mixture.Now.Spec.Slo;
     }
 
-    /// <summary>The page; browsers may neither guess types nor frame it.</summary>
-    public static void UsePage(this WebApplication app)
+    /// <summary>The pages; browsers may neither guess types nor frame them.</summary>
+    public static void UsePages(this WebApplication app, bool images)
     {
+        if (!images)
+        {
+            app.Use((context, next) =>
+            {
+                if (context.Request.Path != "/") return next(context);
+                context.Response.Redirect("stories/");
+                return Task.CompletedTask;
+            });
+        }
         app.UseDefaultFiles();
         app.UseStaticFiles(new StaticFileOptions
         {

@@ -32,7 +32,7 @@ else
 // 3. The routes. Errors first, so that all of them leave in OpenAI's shape.
 var app = builder.Build();
 app.UseApiErrors("see /openapi/v1.json for what there is");
-app.UsePage();
+app.UsePages(images);
 if (images)
 {
     app.MapImages();

@@ -27,7 +27,6 @@ internal static partial class StoriesApi
                 : ApiErrors.Result(ApiError.NotFound(
                     $"There is no model \"{id}\" here; there are {string.Join(", ", StoryFlow.NamesOf(mixture.Now))}.", "model", "model_not_found")))
             .WithSummary("Get one model").Produces<ModelCard>();
-        app.MapGet("/", () => Results.Redirect("/stories/")).ExcludeFromDescription();
     }
 
     private static async Task AnswerAsync(HttpContext context, Func<ReadOnlyMemory<byte>, (StoryRequest? Request, ApiError? Error)> read)

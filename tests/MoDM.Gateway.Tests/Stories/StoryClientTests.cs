@@ -122,6 +122,22 @@ public class StoryClientTests
         }
     }
 
+    [Fact]
+    public async Task Its_page_is_the_writing_place_and_its_status_counts_texts_and_tells_of_the_external_model()
+    {
+        await using var gateway = await Shared();
+        var page = await gateway.Http.GetAsync("/", Cancel);
+        Assert.Equal("/stories/", page.RequestMessage!.RequestUri!.AbsolutePath);
+        Assert.Contains("<h1>MoDM stories</h1>", await page.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+
+        await gateway.CompleteAsync();
+        await gateway.CompleteAsync("mamba");
+        var status = JsonNode.Parse(await gateway.Http.GetStringAsync("/v1/status", Cancel))!;
+        Assert.Equal((2, "gpt", "large", 14, true),
+            ((int)status["requests"]!["total"]!, (string)status["external"]!["model"]!, (string)status["external"]!["route"]!, (int)status["external"]!["tokens_today"]!, (bool)status["stories"]!));
+        Assert.NotNull(JsonNode.Parse(await gateway.Http.GetStringAsync("/openapi/v1.json", Cancel))!["paths"]!["/v1/stories/endings"]);
+    }
+
     private static async Task<string> MessageAsync(HttpResponseMessage response) => (string)(await GatewayProcess.JsonAsync(response))["error"]!["message"]!;
 
     private static Task<StoryGateway> Shared() => StoryGateway.StartAsync();
