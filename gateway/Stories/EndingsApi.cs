@@ -36,6 +36,7 @@ internal static class EndingsApi
         return new StoryRequest
         {
             Model = request.Model,
+            IsEnding = true,
             Prompts = [request.Prompt],
             Messages = [new ChatMessage("system", $"Write {sentences} this story. Answer with nothing else."), new ChatMessage("user", request.Prompt)],
             MaxTokens = n * TokensPerSentence,

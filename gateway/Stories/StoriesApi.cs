@@ -80,7 +80,7 @@ internal static partial class StoriesApi
         response.Headers["x-modm-model"] = model;
         response.Headers["x-modm-reason"] = Printable(why.Reason);
         response.Headers["x-modm-seed"] = plan.Seed.ToString(CultureInfo.InvariantCulture);
-        if (plan.Ignored is { } ignored) response.Headers["x-modm-ignored"] = ignored;
+        if (plan.Ignored(why.Route) is { } ignored) response.Headers["x-modm-ignored"] = ignored;
     }
 
     private static async Task<(WrittenStory?, ApiError?)> RespondAsync(HttpContext context, StoryPlan plan, StoryFlow flow, CancellationTokenSource stop)

@@ -46,6 +46,7 @@ internal sealed class StoryFlow(
         {
             Mixture = mixture,
             Request = request,
+            HasOwnInstructions = request is { Messages: not null, IsEnding: false },
             Id = (request.Messages is null ? "cmpl-" : "chatcmpl-") + RandomNumberGenerator.GetHexString(24, lowercase: true),
             Arrival = queue.Now,
             Decision = decision,

@@ -29,8 +29,16 @@ internal sealed record StoryPlan
     /// <summary>One for each text: all of the first prompt's, then the second's.</summary>
     public required IReadOnlyList<StoryPrompt> Texts { get; init; }
 
-    /// <summary>Extras that the external model does not have.</summary>
-    public string? Ignored => External is null || Request is { TopK: null, RepetitionPenalty: null } ? null : "top_k, repetition_penalty";
+    /// <summary>The system messages are the caller's own, and not the gateway's.</summary>
+    public bool HasOwnInstructions { get; init; }
+
+    /// <summary>What of the request the one who writes has no use for; null: nothing.</summary>
+    public string? Ignored(string route)
+    {
+        if (route != "large") return HasOwnInstructions && Request.Messages!.Any(m => m.Role is "system" or "developer") ? "system messages" : null;
+        var extras = new[] { Request.TopK is null ? null : "top_k", Request.RepetitionPenalty is null ? null : "repetition_penalty" }.OfType<string>().ToList();
+        return extras.Count == 0 ? null : string.Join(", ", extras);
+    }
 
     /// <summary>Of a text, in texts of the mixture's usual length.</summary>
     public double Work => MaxTokens / (double)Mixture.Spec.Steps;
@@ -46,6 +54,7 @@ internal sealed record StoryPlan
             body["messages"] = new JsonArray([.. Texts[index].Messages.Select(m => (JsonNode)new JsonObject { ["role"] = m.Role, ["content"] = m.Content })]);
         else
             body["prompt"] = Texts[index].Plain;
+        if (Request.User is { } user) body["user"] = user;
         body["stream_options"] = new JsonObject { ["include_usage"] = true };
         return JsonSerializer.SerializeToUtf8Bytes(body);
     }

@@ -14,6 +14,9 @@ public sealed record StoryRequest
     /// <summary>What is to be written on; of a chat, one prompt made of its messages.</summary>
     public IReadOnlyList<string> Prompts { get; init; } = [];
 
+    /// <summary>The messages are made from an <see cref="EndingRequest"/>.</summary>
+    public bool IsEnding { get; init; }
+
     /// <summary>Of a chat only, as they came.</summary>
     public IReadOnlyList<ChatMessage>? Messages { get; init; }
 

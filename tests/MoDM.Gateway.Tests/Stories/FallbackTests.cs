@@ -152,6 +152,20 @@ public class FallbackTests
     }
 
     [Fact]
+    public async Task What_the_one_who_writes_has_no_use_for_is_told_and_the_user_is_passed_on()
+    {
+        await using var gateway = await StoryGateway.StartAsync();
+        object[] messages = [new { role = "system", content = "Be brief." }, new { role = "user", content = "Mia had a kite." }];
+        foreach (var (model, ignored) in new[] { ("gpt", "top_k"), ("mamba", "system messages") })
+        {
+            var response = await gateway.PostAsync("/v1/chat/completions", new { model, messages, top_k = 5, user = "u1", max_tokens = 4 });
+            Assert.Equal(ignored, StoryGateway.Header(response, "x-modm-ignored"));
+        }
+        Assert.Equal("u1", (string)Assert.Single(gateway.Upstream.Requests).Body["user"]!);
+        Assert.Equal("", StoryGateway.Header(await gateway.PostAsync("/v1/stories/endings", new { model = "mamba", prompt = "Mia had a kite." }), "x-modm-ignored"));
+    }
+
+    [Fact]
     public async Task A_member_that_is_named_writes_alone_and_its_failures_are_told_as_they_are()
     {
         await using var gateway = await StoryGateway.StartAsync();
