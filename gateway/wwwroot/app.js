@@ -1,6 +1,8 @@
 // The gateway's page: it draws through the public API and tells how each picture came to be.
 // What prompts and answers say reaches the document as text only (textContent, value, alt), never as markup.
 
+import { parse, readEvents } from './events.js';
+
 const $ = id => document.getElementById(id);
 const form = $('form'), stage = $('stage');
 const field = name => form.elements.namedItem(name);
@@ -39,10 +41,6 @@ class ApiFailure extends Error {
   }
 }
 
-// Seeds have 64 bits, a JavaScript number 53: those beyond are read as text, and sent as they were typed.
-// (Inside a JSON string the quote before the colon would be escaped, so a prompt cannot match.)
-const parse = json => JSON.parse(json.replace(/"seed":\s*(\d{16,})/g, '"seed":"$1"'));
-
 const NUMBERS = new Set(['n', 'num_inference_steps', 'guidance_scale', 'seed']);
 
 /** The request as JSON. A number that is none goes out as text, so that the API refuses it in its own words. */
@@ -52,32 +50,6 @@ function write(request) {
     return `${JSON.stringify(name)}:${number ? value : JSON.stringify(value)}`;
   });
   return `{${members.join()}}`;
-}
-
-/** Events and comments of a text/event-stream, in order; EventSource cannot POST. */
-async function* readEvents(stream) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '', event = '', data = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split('\n');
-    rest = lines.pop();
-    for (const raw of lines) {
-      const line = raw.replace(/\r$/, '');
-      if (line === '') {
-        if (data.length > 0) yield { event, data: data.join('\n') };
-        event = '';
-        data = [];
-      } else if (line[0] === ':') {
-        yield { comment: line.slice(1).trim() };
-      } else {
-        const [, name, text] = /^([^:]*):? ?([^]*)$/.exec(line);
-        if (name === 'event') event = text;
-        else if (name === 'data') data.push(text);
-      }
-    }
-  }
 }
 
 // ---- Drawing ----

@@ -1,6 +1,8 @@
 // The writing place: it asks the gateway for endings, shows them as they are written, and says who wrote them and why.
 // What people and models write reaches the document as text only (textContent, value, alt), never as markup.
 
+import { parse, readEvents } from '../events.js';
+
 const $ = id => document.getElementById(id);
 const form = $('form'), prompt = $('prompt'), button = $('write');
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
@@ -31,33 +33,6 @@ class ApiFailure extends Error {
     const wait = Number(response.headers.get('Retry-After'));
     const message = error?.message ?? `The gateway answered with status ${response.status} and no reason.`;
     return new ApiFailure(wait > 0 ? `${message}\nTry again in ${Math.ceil(wait)} s.` : message);
-  }
-}
-
-// Seeds have 64 bits, a JavaScript number 53: those beyond are read as text. (As in ../app.js.)
-const parse = json => JSON.parse(json.replace(/"seed":\s*(\d{16,})/g, '"seed":"$1"'));
-
-/** Events of a text/event-stream, in order, without its comments; EventSource cannot POST. */
-async function* readEvents(stream) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '', event = '', data = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split('\n');
-    rest = lines.pop();
-    for (const raw of lines) {
-      const line = raw.replace(/\r$/, '');
-      if (line === '') {
-        if (data.length > 0) yield { event, data: data.join('\n') };
-        event = '';
-        data = [];
-      } else {
-        const [, name, text] = /^([^:]*):? ?([^]*)$/.exec(line);   // a comment's name is empty
-        if (name === 'event') event = text;
-        else if (name === 'data') data.push(text);
-      }
-    }
   }
 }
 
@@ -118,7 +93,7 @@ async function follow(request, ending, signal) {
   if (!response.ok) throw await ApiFailure.of(response);
 
   for await (const { event, data } of readEvents(response.body)) {
-    if (data === '[DONE]') continue;
+    if (data === undefined) continue;   // a comment
     const message = parse(data);
     if (event === 'story.image.failed') loseImage(ending, message.error?.message ?? 'no reason was given.');
     else if (event === 'error' || message.error) throw new ApiFailure(message.error?.message ?? 'No reason was given.');
