@@ -48,13 +48,14 @@ function readForm() {
 }
 
 async function write(request) {
-  if (running || !ready) return;
+  if (running) return;
   clearAlert();
   if (request.prompt.trim() === '') {
     prompt.setAttribute('aria-invalid', 'true');
     prompt.focus();
     return showAlert('There is no beginning yet: write one, or take one of the examples.');
   }
+  if (!ready) return setText($('note'), 'Not yet: no model for stories has answered.');
   running = new AbortController();
   const ending = newEnding(request);
   setRunning(true);
@@ -250,6 +251,7 @@ async function findModels() {
   clearTimeout(timer);
   const response = await fetch(api('stories/models'), { cache: 'no-store' }).catch(() => null);
   const ids = response?.ok ? (await response.json().catch(() => null))?.data?.map(m => m.id) ?? [] : [];
+  if (!ready && ids.length > 0 && !running) setText($('note'), '');   // it may say: not yet
   ready = ids.length > 0;
   if (ready) offer(ids);
   else timer = setTimeout(findModels, 2000);

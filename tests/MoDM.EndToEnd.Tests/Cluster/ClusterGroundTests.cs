@@ -66,12 +66,12 @@ public sealed class ClusterGroundTests(ClusterFixture cluster)
         await cluster.WaitForPodsAsync(ns, "app=worker", 1);
         var address = await cluster.ServiceAddressAsync(ns, "worker");
 
-        // Few steps: a worker that is still at the last one says that it is busy.
+        // Few steps. A worker that is still at the last one, on a machine with other work, says that it is busy: the only failure allowed.
         await using var good = LoadGenerator.Open(address, perSecond: 0.5, n => With(LoadGenerator.Postcard(n), "num_inference_steps", 2));
         await using var bad = LoadGenerator.Open(address, perSecond: 2, _ => new() { ["prompt"] = "" });
         await cluster.WaitAsync(() => good.Result.Succeeded >= 2 && bad.Result.Failed >= 4, 90, $"answers: {good.Result}, {bad.Result}", ns);
 
-        Assert.Equal(0, (await good.StopAsync()).Failed);
+        Assert.All((await good.StopAsync()).Failures.Keys, failure => Assert.Matches("^503: .*draws as many images as it can", failure));
         var result = await bad.StopAsync();
         Assert.StartsWith("400: ", Assert.Single(result.Failures).Key, StringComparison.Ordinal);
         Assert.Equal(0, result.Succeeded);

@@ -85,12 +85,18 @@ public sealed class StoriesTests(DemoFixture demo, Browser browser) : IClassFixt
     [Fact]
     public async Task An_empty_beginning_is_refused_in_words()
     {
-        await using var visit = await OpenAsync();
+        await using var visit = await browser.OpenAsync(new Uri(demo.Gateway.Address, "/stories/"));
         await visit.Page.Locator("#prompt").FillAsync("  ");
         await visit.Page.Locator("#prompt").PressAsync("Control+Enter");
         await Expect(visit.Page.Locator("#alert")).Not.ToBeEmptyAsync();
         await Expect(visit.Page.Locator("article.ending:visible")).ToHaveCountAsync(0);
     }
 
-    private Task<Visit> OpenAsync(int width = 1280, int height = 900) => browser.OpenAsync(new Uri(demo.Gateway.Address, "/stories/"), width, height);
+    /// <summary>The page, once it knows the models.</summary>
+    private async Task<Visit> OpenAsync(int width = 1280, int height = 900)
+    {
+        var visit = await browser.OpenAsync(new Uri(demo.Gateway.Address, "/stories/"), width, height);
+        await Expect(visit.Page.Locator("#live[data-state=live]")).ToBeVisibleAsync();
+        return visit;
+    }
 }
