@@ -1,6 +1,5 @@
 using System.Text.Json;
 using MoDM.Cluster;
-using MoDM.Gateway.Cache;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 
@@ -11,7 +10,7 @@ namespace MoDM.Gateway;
 /// operator, which replaces this one.
 /// </summary>
 internal sealed partial class MixtureWatch(
-    ClusterResource resource, CurrentMixture current, LoadMeter meter, TimeProvider time, ILogger<MixtureWatch> log, ImageCache? cache = null)
+    ClusterResource resource, CurrentMixture current, LoadMeter meter, TimeProvider time, ILogger<MixtureWatch> log)
     : BackgroundService
 {
     /// <summary>The last one that was looked at: most changes are of the status only.</summary>
@@ -45,7 +44,6 @@ internal sealed partial class MixtureWatch(
     private void Take(ModelMixture next, bool quietly)
     {
         meter.StepsChanged(current.Now.Spec.Steps, next.Spec.Steps);
-        if (cache is not null) cache.Capacity = next.Spec.Cache.Capacity;
         current.Take(next);
         if (!quietly) Log.Taken(log, resource.Name);
     }

@@ -60,8 +60,8 @@ internal static class Parts
             services.AddSingleton<StoriesBehind>().AddHostedService(s => s.GetRequiredService<StoriesBehind>());
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
         services.AddSingleton(s => ImageCache.Open(
-            options.CacheFolder, options.Mixture.Spec.Cache.Capacity, s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<ILogger<ImageCache>>()));
+            options.CacheFolder, CacheOf(s), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ImageCache>>()));
+        services.AddSingleton<IImageCache>(s => s.GetRequiredService<ImageCache>());
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
     }
 
@@ -112,6 +112,12 @@ internal static class Parts
     {
         var mixture = services.GetRequiredService<CurrentMixture>();
         return () => mixture.Now.Spec.Slo;
+    }
+
+    private static Func<CacheSpec> CacheOf(IServiceProvider services)
+    {
+        var mixture = services.GetRequiredService<CurrentMixture>();
+        return () => mixture.Now.Spec.Cache;
     }
 
     /// <summary>The pages; browsers may neither guess types nor frame them.</summary>
@@ -175,7 +181,7 @@ internal static class Parts
         var embedder = services.GetRequiredService<ClipEmbedder>();
         embedder.EmbedImage(new RgbImage(8, 8, new byte[8 * 8 * 3]));
         embedder.EmbedText("warm-up");
-        services.GetRequiredService<ImageCache>();
+        services.GetRequiredService<IImageCache>();
     }
 
     private static async Task<int> RefuseAsync(string reason)

@@ -5,7 +5,12 @@ using MoDM.Worker.Pipelines;
 namespace MoDM.Worker;
 
 /// <summary>What the model can do, as far as a request may ask for it.</summary>
-internal sealed record ModelLimits(SizeRule Sizes, int MaxSteps, double Guidance);
+internal sealed record ModelLimits(SizeRule Sizes, int MaxSteps, double Guidance)
+{
+    /// <summary>Which noise scheduler, and which weights, so that an image can be traced to them.</summary>
+    public string? Sampler { get; init; }
+    public string? Revision { get; init; }
+}
 
 /// <summary>A request that this worker can serve, with every default filled in.</summary>
 /// <param name="Skip">k; 0 without a picture to start from.</param>
@@ -16,6 +21,9 @@ internal sealed record DrawingPlan(
     /// <summary>As diffusers: 50 steps, and 0.8 of them on a given picture.</summary>
     public const int DefaultSteps = 50;
     public const double DefaultStrength = 0.8;
+
+    public string? Sampler { get; init; }
+    public string? Revision { get; init; }
 
     public string Format => Encoding switch
     {
@@ -77,7 +85,8 @@ internal sealed record DrawingPlan(
         };
         return (new DrawingPlan(
             request, options.Name, request.Seed ?? randomSeed(), request.N ?? 1, width, height, steps, skip,
-            guidance, encoding, source), null);
+            guidance, encoding, source)
+        { Sampler = limits.Sampler, Revision = limits.Revision }, null);
     }
 
     /// <summary>Steps that a picture stands in for at a strength, rounded as diffusers rounds.</summary>
@@ -120,6 +129,9 @@ internal sealed record DrawingPlan(
         Model = Model,
         Steps = Steps,
         SkippedSteps = Skip,
+        Guidance = Guidance,
+        Sampler = Sampler,
+        Revision = Revision,
         GenerationMs = Math.Round(image.Generation.TotalMilliseconds, 3),
         InferenceMs = Math.Round(image.Inference.TotalMilliseconds, 3),
     };

@@ -65,7 +65,7 @@ internal static class WorkerApi
             return;
         var pipeline = services.GetRequiredService<ImageWork>().Pipeline!;
         var (plan, refusal) = DrawingPlan.Make(
-            request!, source, options, new ModelLimits(pipeline.Sizes, pipeline.MaxSteps, pipeline.DefaultGuidance), RandomSeed);
+            request!, source, options, LimitsOf(pipeline), RandomSeed);
         if (plan is null)
         {
             await ApiErrors.WriteAsync(context, refusal!);
@@ -90,6 +90,9 @@ internal static class WorkerApi
         await context.Response.WriteAsJsonAsync(
             plan.Response(images, created), ApiJson.Default.ImageResponse, cancellationToken: context.RequestAborted);
     }
+
+    private static ModelLimits LimitsOf(DiffusionPipeline pipeline) =>
+        new(pipeline.Sizes, pipeline.MaxSteps, pipeline.DefaultGuidance) { Sampler = pipeline.Sampler, Revision = pipeline.Revision };
 
     /// <summary>Answers a request that comes before the model is ready or after the worker has begun to drain.</summary>
     internal static async Task<bool> RefuseAsync(HttpContext context)

@@ -18,6 +18,8 @@ public static class MetricNames
     public const string CacheEntries = "modm_cache_entries";
     public const string CacheBytes = "modm_cache_bytes";
     public const string CacheEvictions = "modm_cache_evictions_total";
+    public const string CacheAvailable = "modm_cache_available";
+    public const string Guarded = "modm_guarded_total";
     public const string SloMisses = "modm_slo_misses_total";
     public const string DegradeStep = "modm_degrade_step";
     public const string PlannedWorkers = "modm_planned_workers";

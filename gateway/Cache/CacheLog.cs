@@ -26,12 +26,13 @@ internal sealed class CacheLog : IDisposable
     /// <summary>Records in the file, live or not.</summary>
     public int Records { get; private set; }
 
-    /// <returns>The log, and the entries that live, oldest first.</returns>
-    public static (CacheLog Log, List<CacheEntry> Entries, long TornBytes) Open(string path)
+    /// <returns>The log, the entries that live, oldest first, and what was removed: a crash may have left its bytes.</returns>
+    public static (CacheLog Log, List<CacheEntry> Entries, IReadOnlyCollection<string> Removed, long TornBytes) Open(string path)
     {
         // Places in the order of arrival; removing one leaves a gap, since closing it would cost as much as all that follow.
         var live = new List<CacheEntry?>();
         var places = new Dictionary<string, int>();
+        var removed = new HashSet<string>();
         var (end, records) = (0L, 0);
         foreach (var (record, position) in ReadRecords(path))
         {
@@ -40,17 +41,20 @@ internal sealed class CacheLog : IDisposable
                 var entry = Decode(record);
                 places[entry.Id] = live.Count;
                 live.Add(entry);
+                removed.Remove(entry.Id);
             }
-            else if (places.Remove(Encoding.ASCII.GetString(record.AsSpan(1)), out var place))
+            else
             {
-                live[place] = null;
+                var id = Encoding.ASCII.GetString(record.AsSpan(1));
+                removed.Add(id);
+                if (places.Remove(id, out var place)) live[place] = null;
             }
             (end, records) = (position, records + 1);
         }
         var file = OpenForWriting(path, FileMode.OpenOrCreate);
         var torn = RandomAccess.GetLength(file) - end;
         RandomAccess.SetLength(file, end);
-        return (new CacheLog(path, file, end) { Records = records }, [.. live.OfType<CacheEntry>()], torn);
+        return (new CacheLog(path, file, end) { Records = records }, [.. live.OfType<CacheEntry>()], removed, torn);
     }
 
     /// <summary>Returns when all of it is on the disk.</summary>

@@ -1,46 +1,56 @@
 using System.Collections.Concurrent;
+using MoDM.Mixture;
 
 namespace MoDM.Gateway.Cache;
 
 /// <summary>
-/// The embedded cache of final images: vectors in memory, records and pixels on disk. Bytes are written before the
-/// index entry and removed after it, so that an entry never lacks its image, whenever the process is killed.
-/// The oldest entry leaves first (over 90 % of the paper's hits are to images under four hours old).
+/// The embedded cache: vectors in memory, records and pixels on disk. By default the oldest source leaves first (over 90 % of
+/// the paper's hits are to images under four hours old).
 /// </summary>
-internal sealed partial class ImageCache : IDisposable
+internal sealed partial class ImageCache : IImageCache, IDisposable
 {
     private const int RecordsBeforeCompaction = 1000;
 
+    /// <summary>How long an image that is no source lives, and whatever else has no entry; and how long a removal keeps out what comes late.</summary>
+    public static readonly TimeSpan LooseImagesLive = TimeSpan.FromHours(1);
+
     private readonly Lock _writing = new();
-    private readonly LinkedList<CacheEntry> _oldestFirst = [];
+    private readonly LinkedList<CacheEntry> _nextToLeave = [];
     private readonly ConcurrentDictionary<string, LinkedListNode<CacheEntry>> _byId = new();
+    private readonly Dictionary<string, CacheEntry> _loose = [];
+    private readonly List<(Removal What, HashSet<string> Ids)> _removals = [];
     private readonly VectorIndex _index = new();
+    private readonly Func<CacheSpec> _spec;
+    private readonly TimeProvider _time;
     private readonly FileStream _guard;
     private readonly CacheLog _log;
-    private volatile int _capacity;
     private long _bytes;
 
-    private ImageCache(FileStream guard, ImageFiles files, CacheLog log, int capacity) =>
-        (_guard, Files, _log, _capacity) = (guard, files, log, capacity);
+    private ImageCache(FileStream guard, ImageFiles files, CacheLog log, Func<CacheSpec> spec, TimeProvider time) =>
+        (_guard, Files, _log, _spec, _time) = (guard, files, log, spec, time);
 
     public ImageFiles Files { get; }
-    public int Count => _byId.Count;
 
-    /// <summary>Images; when it is lowered, old ones leave with the next that comes.</summary>
-    public int Capacity { get => _capacity; set => _capacity = value; }
+    /// <summary>Sources.</summary>
+    public int Count => _byId.Count;
     public long Bytes => Interlocked.Read(ref _bytes);
+    public CacheState State => new("embedded", Count, Bytes, _spec().Capacity, null);
 
     /// <param name="folder">Belongs to one process at a time.</param>
+    /// <param name="spec">As the document has it now; when the capacity is lowered, images leave with the next that comes.</param>
     /// <exception cref="IOException">Another process has the folder, or it cannot be written.</exception>
-    public static ImageCache Open(string folder, int capacity, TimeProvider time, ILogger log)
+    public static ImageCache Open(string folder, Func<CacheSpec> spec, TimeProvider time, ILogger log)
     {
         Directory.CreateDirectory(folder);
         var guard = new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         var files = new ImageFiles(Path.Combine(folder, "images"), time);
-        var (records, entries, torn) = CacheLog.Open(Path.Combine(folder, "index.log"));
+        var (records, entries, removed, torn) = CacheLog.Open(Path.Combine(folder, "index.log"));
         if (torn > 0) Log.Torn(log, torn);
 
-        var cache = new ImageCache(guard, files, records, capacity);
+        var cache = new ImageCache(guard, files, records, spec, time);
+        // Removed, and the process was killed before the bytes were.
+        foreach (var id in removed)
+            files.Delete(id);
         var lost = entries.Where(e => !files.Exists(e.Id)).ToList();
         if (lost.Count > 0) Log.Lost(log, lost.Count);
         foreach (var entry in entries.Except(lost))
@@ -49,29 +59,36 @@ internal sealed partial class ImageCache : IDisposable
         return cache;
     }
 
-    /// <summary>The most similar image of the bucket, or null when it has none.</summary>
-    /// <param name="vector">Of unit length.</param>
-    public CacheMatch? Find(string bucket, float[] vector) =>
-        _index.Find(bucket, vector) is { } found && Entry(found.Id) is { } entry
-            ? new CacheMatch(entry, found.Similarity) : null;
-
-    public CacheEntry? Entry(string id) => _byId.GetValueOrDefault(id)?.Value;
-
-    /// <summary>The image's bytes; null, and the entry forgotten, when they are gone or not those that were written.</summary>
-    public byte[]? Read(string id)
+    public CacheMatch? Find(string bucket, float[] vector)
     {
-        if (Files.Read(id) is { } bytes) return bytes;
-        if (_byId.ContainsKey(id)) Forget(id);
+        while (_index.Find(bucket, vector) is { } found && Source(found.Id) is { } entry)
+        {
+            if (!IsTooOld(entry)) return new CacheMatch(entry, found.Similarity);
+            Forget([entry.Id]);
+        }
         return null;
     }
 
-    /// <summary>Returns when the images are on disk and can be found.</summary>
-    /// <returns>How many old entries left for them.</returns>
+    /// <summary>Of a source, or of an image that is kept for its URL.</summary>
+    public CacheEntry? Entry(string id)
+    {
+        if (Source(id) is { } source) return source;
+        lock (_writing) return _loose.GetValueOrDefault(id);
+    }
+
+    public byte[]? Read(string id)
+    {
+        if (Files.Read(id) is { } bytes) return bytes;
+        Forget([id]);
+        return null;
+    }
+
+    /// <returns>How many sources left for them.</returns>
     public int Insert(IReadOnlyList<(CacheEntry Entry, byte[] Bytes)> images)
     {
         lock (_writing)
         {
-            var fresh = images.Where(i => !_byId.ContainsKey(i.Entry.Id)).DistinctBy(i => i.Entry.Id).ToList();
+            var fresh = images.Where(i => IsNews(i.Entry)).DistinctBy(i => i.Entry.Id).ToList();
             foreach (var (entry, bytes) in fresh)
                 Files.Write(entry.Id, bytes);
             _log.Append([.. fresh.Select(i => i.Entry)], []);
@@ -81,8 +98,46 @@ internal sealed partial class ImageCache : IDisposable
         }
     }
 
-    /// <summary>Removes files that no entry names; returned URLs of uncached images live this long.</summary>
-    public int Sweep(DateTime before) => Files.Sweep(_byId.ContainsKey, before);
+    public IReadOnlyList<string> Remove(Removal removal)
+    {
+        lock (_writing)
+        {
+            var all = _nextToLeave.Concat(_loose.Values).ToList();
+            var named = all.Where(removal.Names).Select(e => e.Id).ToHashSet();
+            if (removal.Id is { } id && Files.Exists(id)) named.Add(id);
+            _removals.Add((removal, named));
+            // Those that go back to it first: whoever asks again after a crash still finds by it what is left of them.
+            var descendants = removal.Descendants ? all.Where(e => !named.Contains(e.Id) && e.Lineage.Any(named.Contains)).Select(e => e.Id) : [];
+            List<string> gone = [.. descendants, .. named];
+            Forget(gone);
+            return gone;
+        }
+    }
+
+    /// <summary>Removes what is too old, and files that no entry names.</summary>
+    /// <returns>How many files no entry named.</returns>
+    public int Sweep(DateTime looseBefore)
+    {
+        lock (_writing)
+        {
+            var limit = new DateTimeOffset(looseBefore, TimeSpan.Zero).ToUnixTimeMilliseconds();
+            _removals.RemoveAll(r => r.What.At < limit);
+            Forget([.. _nextToLeave.Where(IsTooOld).Concat(_loose.Values.Where(e => e.Created < limit)).Select(e => e.Id)]);
+        }
+        return Files.Sweep(id => Entry(id) is not null, looseBefore);
+    }
+
+    /// <summary>Its turn to leave comes later. After a restart the order is the one of insertion again.</summary>
+    public void Used(string id)
+    {
+        if (_spec().Eviction != CacheEviction.Lru) return;
+        lock (_writing)
+        {
+            if (!_byId.TryGetValue(id, out var node)) return;
+            _nextToLeave.Remove(node);
+            _nextToLeave.AddLast(node);
+        }
+    }
 
     public void Dispose()
     {
@@ -91,27 +146,67 @@ internal sealed partial class ImageCache : IDisposable
         _guard.Dispose();
     }
 
-    private void Forget(string id)
+    ValueTask<CacheMatch?> IImageCache.FindAsync(string bucket, float[] vector, CancellationToken cancel) => new(Find(bucket, vector));
+
+    ValueTask<CacheEntry?> IImageCache.EntryAsync(string id, CancellationToken cancel) => new(Entry(id));
+
+    ValueTask<byte[]?> IImageCache.ReadAsync(string id, bool forHit, CancellationToken cancel) => new(Read(id));
+
+    ValueTask<bool> IImageCache.KeepAsync(string id, byte[] bytes, CancellationToken cancel)
+    {
+        Files.Write(id, bytes);
+        return new(true);
+    }
+
+    Task<int> IImageCache.InsertAsync(IReadOnlyList<(CacheEntry Entry, byte[] Bytes)> images, CancellationToken cancel) =>
+        Task.FromResult(Insert(images));
+
+    Task<IReadOnlyList<string>> IImageCache.RemoveAsync(Removal removal, CancellationToken cancel) => Task.FromResult(Remove(removal));
+
+    Task IImageCache.SweepAsync(CancellationToken cancel)
+    {
+        Sweep(_time.GetUtcNow().UtcDateTime - LooseImagesLive);
+        return Task.CompletedTask;
+    }
+
+    private CacheEntry? Source(string id) => _byId.GetValueOrDefault(id)?.Value;
+
+    private bool IsTooOld(CacheEntry entry) => _spec().MaxAge is { Ticks: > 0 } age
+        && entry.Created < (_time.GetUtcNow() - age).ToUnixTimeMilliseconds();
+
+    /// <summary>Neither known as what it is, nor removed while it was on its way.</summary>
+    private bool IsNews(CacheEntry entry) => !_byId.ContainsKey(entry.Id) && (entry.IsSource || !_loose.ContainsKey(entry.Id))
+        && !_removals.Exists(r => r.What.Names(entry) || r.What.Descendants && entry.Lineage.Any(r.Ids.Contains));
+
+    private void Forget(IReadOnlyCollection<string> ids)
     {
         lock (_writing)
         {
-            if (!Drop(id)) return;
-            _log.Append([], [id]);
-            Files.Delete(id);
+            var known = ids.Where(Drop).ToList();
+            if (known.Count > 0) _log.Append([], known);
+            foreach (var id in ids)
+                Files.Delete(id);
         }
     }
 
     private void Remember(CacheEntry entry)
     {
+        if (!entry.IsSource)
+        {
+            _loose[entry.Id] = entry;
+            return;
+        }
+        _loose.Remove(entry.Id);
         _index.Add(entry.Bucket, entry.Id, entry.Vector);
-        _byId[entry.Id] = _oldestFirst.AddLast(entry with { Vector = [] }); // The index holds the only copy.
+        _byId[entry.Id] = _nextToLeave.AddLast(entry with { Vector = [] }); // The index holds the only copy.
         Interlocked.Add(ref _bytes, entry.Bytes);
     }
 
     private bool Drop(string id)
     {
+        if (_loose.Remove(id)) return true;
         if (!_byId.TryRemove(id, out var node)) return false;
-        _oldestFirst.Remove(node);
+        _nextToLeave.Remove(node);
         _index.Remove(node.Value.Bucket, id);
         Interlocked.Add(ref _bytes, -node.Value.Bytes);
         return true;
@@ -120,20 +215,20 @@ internal sealed partial class ImageCache : IDisposable
     private int EvictAndCompact(List<string> alreadyLost)
     {
         var evicted = new List<string>();
-        while (_oldestFirst.Count > _capacity)
+        while (_nextToLeave.Count > _spec().Capacity)
         {
-            evicted.Add(_oldestFirst.First!.Value.Id);
+            evicted.Add(_nextToLeave.First!.Value.Id);
             Drop(evicted[^1]);
         }
         if (evicted.Count + alreadyLost.Count > 0) _log.Append([], [.. alreadyLost, .. evicted]);
         foreach (var id in evicted)
             Files.Delete(id);
-        if (_log.Records > 2 * _oldestFirst.Count + RecordsBeforeCompaction) Compact();
+        if (_log.Records > 2 * (_nextToLeave.Count + _loose.Count) + RecordsBeforeCompaction) Compact();
         return evicted.Count;
     }
 
     private void Compact() =>
-        _log.Compact([.. _oldestFirst.Select(e => e with { Vector = _index.VectorOf(e.Bucket, e.Id) })]);
+        _log.Compact([.. _nextToLeave.Select(e => e with { Vector = _index.VectorOf(e.Bucket, e.Id) }), .. _loose.Values]);
 
     private static partial class Log
     {

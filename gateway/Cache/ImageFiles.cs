@@ -1,15 +1,10 @@
-using System.Security.Cryptography;
-
 namespace MoDM.Gateway.Cache;
 
 /// <summary>
-/// Encoded images on disk, named by their content: two images never share a name (complaint 33), and what was torn or
-/// changed shows when it is read. A file appears whole, by a rename, or not at all.
+/// Encoded images on disk, named by <see cref="ImageId"/>. A file appears whole, by a rename, or not at all.
 /// </summary>
 internal sealed class ImageFiles
 {
-    private const int IdLength = 32;
-
     private readonly string _folder;
     private readonly TimeProvider _time;
 
@@ -18,11 +13,6 @@ internal sealed class ImageFiles
         (_folder, _time) = (folder, time);
         Directory.CreateDirectory(folder);
     }
-
-    /// <summary>The first 128 bits of the SHA-256 of the bytes, in lower-case hexadecimal.</summary>
-    public static string IdOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes))[..IdLength];
-
-    public static bool IsId(string text) => text.Length == IdLength && text.All(char.IsAsciiHexDigitLower);
 
     public bool Exists(string id) => File.Exists(PathOf(id));
 
@@ -69,7 +59,7 @@ internal sealed class ImageFiles
         {
             return null;
         }
-        if (IdOf(bytes) == id) return bytes;
+        if (ImageId.Names(id, bytes)) return bytes;
         Delete(id);
         return null;
     }
@@ -95,5 +85,5 @@ internal sealed class ImageFiles
         return gone;
     }
 
-    private string PathOf(string id) => Path.Combine(_folder, id[..2], id + ".png");
+    private string PathOf(string id) => Path.Combine(_folder, ImageId.ContentOf(id)[..2], id + ".png");
 }

@@ -1,7 +1,5 @@
 using System.Globalization;
 using MoDM.Api;
-using MoDM.Gateway.Cache;
-using MoDM.Http;
 using MoDM.Onnx;
 
 namespace MoDM.Gateway.Images;
@@ -27,15 +25,17 @@ internal static class ImageAnswer
     public static byte[] Encode(byte[] png, ImageEncoding encoding, int? quality) =>
         encoding == ImageEncoding.Png ? png : RgbImage.Decode(png).Encode(encoding, quality ?? 90);
 
-    public static ImageData Data(HttpRequest http, ImageRequest request, DrawnImage image)
+    public static ImageData Data(HttpRequest http, ImagePlan plan, DrawnImage image)
     {
-        var encoding = EncodingOf(request.OutputFormat);
+        var (request, encoding) = (plan.Request, EncodingOf(plan.Request.OutputFormat));
         if (request.ResponseFormat == "url")
         {
             var format = encoding == ImageEncoding.Png ? "" : $"?format={request.OutputFormat}";
             return new ImageData { Url = $"{http.Scheme}://{http.Host}/v1/images/{image.Part.Id}{format}", Seed = image.Part.Seed };
         }
-        return new ImageData { B64Json = Encode(image.Png, encoding, request.OutputCompression), Seed = image.Part.Seed };
+        var png = plan.Mixture.Spec.Cache.PngText && encoding == ImageEncoding.Png
+            ? Provenance.Of(image.Record).WriteInto(image.Png) : image.Png;
+        return new ImageData { B64Json = Encode(png, encoding, request.OutputCompression), Seed = image.Part.Seed };
     }
 
     /// <summary>What is known before drawing.</summary>
@@ -47,6 +47,7 @@ internal static class ImageAnswer
         response.Headers["x-modm-seed"] = Text(plan.Seed);
         if (story.Similarity is { } similarity) response.Headers["x-modm-similarity"] = Text(similarity);
         if (story.SourceImage is { } source) response.Headers["x-modm-source-image"] = source;
+        if (story.Guard is { } guard) response.Headers["x-modm-guard"] = guard;
         if (story.Degraded is { } degraded) response.Headers["x-modm-degraded"] = degraded;
         if (plan.ExpectedSeconds is { } seconds) response.Headers["x-modm-eta-ms"] = Text((long)(1000 * seconds));
     }
@@ -62,23 +63,6 @@ internal static class ImageAnswer
             $"embed;dur={plan.Embedding.TotalMilliseconds:0.###}, lookup;dur={plan.LookUp.TotalMilliseconds:0.###}, ")
             + string.Create(CultureInfo.InvariantCulture,
             $"queue;dur={first.QueueMs ?? 0:0.###}, worker;dur={first.GenerationMs ?? 0:0.###}");
-    }
-
-    /// <summary><c>GET /v1/images/{id}</c>, with <c>?format=</c> png, webp or jpeg.</summary>
-    public static IResult File(string id, string? format, CacheWriter writer, ImageCache cache, HttpResponse response)
-    {
-        if (format is not (null or "png" or "webp" or "jpeg"))
-            return ApiErrors.Result(ApiError.BadRequest("format", $"is \"{format}\"; png, webp or jpeg belongs here."));
-        if (!ImageFiles.IsId(id) || writer.Read(id) is not { } png)
-        {
-            return ApiErrors.Result(ApiError.NotFound(
-                $"There is no image {id}. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
-        }
-        // Durable and a source for others, as opposed to one that still waits to be written.
-        response.Headers["x-modm-cached"] = cache.Entry(id) is null ? "false" : "true";
-        response.Headers.CacheControl = "public, max-age=31536000, immutable";
-        var encoding = EncodingOf(format);
-        return Results.Bytes(Encode(png, encoding, null), MediaTypeOf(encoding));
     }
 
     private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using System.Text;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Scheduling;
@@ -13,7 +15,7 @@ namespace MoDM.Gateway.Images;
 
 /// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
 internal sealed class ImageFlow(
-    ClipEmbedder embedder, ImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter, WorkerRegistry workers,
+    ClipEmbedder embedder, IImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter, WorkerRegistry workers,
     WorkerForwarder forwarder, TimeProvider time)
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
@@ -31,7 +33,7 @@ internal sealed class ImageFlow(
     /// <param name="mixture">As it is when the request comes, and for this request from then on.</param>
     /// <param name="edited">The caller's picture, for an edit.</param>
     public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(
-        ModelMixture mixture, ImageRequest request, byte[]? edited, CancellationToken cancel)
+        ModelMixture mixture, Caller caller, ImageRequest request, byte[]? edited, CancellationToken cancel)
     {
         var arrival = queue.Now;
         if (await AwaitFirstWorkerAsync(mixture.Spec.Slo.Latency, cancel) is { } early) return (null, early);
@@ -44,22 +46,29 @@ internal sealed class ImageFlow(
         var started = time.GetTimestamp();
         var prompt = embedder.EmbedText(request.Prompt!);
         var embedding = time.GetElapsedTime(started);
-        var bucket = ImagePlan.BucketOf(embedder.Revision, size, request.NegativePrompt);
+        var caching = mixture.Spec.Cache;
+        var bucket = ImagePlan.BucketOf(
+            caching.Sharing == CacheSharing.Tenant ? caller.Owner : "", embedder.Revision, size, request.NegativePrompt, request.GuidanceScale);
         var mode = ImagePlan.ModeOf(request);
-        var match = edited is null && mode == CacheMode.Auto && !prompt.Truncated ? cache.Find(bucket, prompt.Vector) : null;
+        using var hurry = Hurry(caching, cancel);
+        var match = edited is null && mode == CacheMode.Auto && !prompt.Truncated
+            ? await cache.FindAsync(bucket, prompt.Vector, hurry.Token) : null;
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
         var degrade = queue.Degrade;
-        var question = new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity);
+        var guard = match is { } like && caching.Hits.Count > 0 && like.Similarity >= caching.Hits[0].Similarity
+            ? PromptGuards.Check(request.Prompt!, like.Entry.Prompt, caching.Guards) : null;
+        var question = new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity, guard);
         var (usual, raised) = edited is null
-            ? (HitPolicy.Decide(question, mixture.Spec.Cache.Hits), HitPolicy.Decide(question, mixture.Spec.Cache.Hits, raised: true))
+            ? (HitPolicy.Decide(question, caching.Hits), HitPolicy.Decide(question, caching.Hits, raised: true))
             : Both(new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)),
                 "an edit starts from the caller's own image"));
         var decision = degrade >= DegradeStep.HigherSkip ? raised : usual;
 
         // 4. Fetch the image that a hit starts from; one that is gone or damaged is a miss.
         var source = edited;
-        if (decision.Route == CacheRoute.Hit && (source = writer.Read(match!.Value.Entry.Id)) is null)
+        if (decision.Route == CacheRoute.Hit && (source = await writer.ReadAsync(match!.Value.Entry.Id, forHit: true, hurry.Token)) is null)
             (decision, (usual, raised)) = (GoneSource, Both(GoneSource));
+        cancel.ThrowIfCancellationRequested();
         var lookUp = time.GetElapsedTime(started) - embedding;
 
         // 5. Queue, unless it would be in vain.
@@ -68,13 +77,20 @@ internal sealed class ImageFlow(
             new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
         if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
-        if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
+        if (decision.Route == CacheRoute.Hit)
+        {
+            GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);
+            cache.Used(match!.Value.Entry.Id);
+        }
+        if (guard is { } fired) GatewayMetrics.Guarded.WithLabels(NameOf(fired.Guard)).Inc();
         return (new ImagePlan
         {
             Mixture = mixture,
+            Caller = caller,
             Request = request,
             Decision = decision,
             Match = match,
+            Guard = guard is { } verdict ? NameOf(verdict.Guard) : prompt.Truncated && mode == CacheMode.Auto && edited is null ? "tail" : null,
             Source = source,
             IsEdit = edited is not null,
             PromptCut = prompt.Truncated,
@@ -107,7 +123,7 @@ internal sealed class ImageFlow(
             {
                 case WorkerOutcome.Completed:
                     GatewayMetrics.QueueSeconds.WithLabels(plan.RouteName).Observe(waited.TotalSeconds);
-                    return (Finish(plan, index, worker, answer, ticket, waited), null);
+                    return (await FinishAsync(plan, index, worker, answer, ticket, waited, cancel), null);
                 case WorkerOutcome.Refused:
                     return (null, answer.Error!.Status < 500
                         ? answer.Error : ApiError.Upstream($"{worker.Model} failed: {answer.Error.Message}"));
@@ -202,19 +218,9 @@ internal sealed class ImageFlow(
         }, plan.Source);
     }
 
-    private DrawnImage Finish(
-        ImagePlan plan, int index, WorkerSlot worker, WorkerAnswer answer, Ticket ticket, TimeSpan waited)
+    private async Task<DrawnImage> FinishAsync(
+        ImagePlan plan, int index, WorkerSlot worker, WorkerAnswer answer, Ticket ticket, TimeSpan waited, CancellationToken cancel)
     {
-        var admission = CacheAdmission.Decide(
-            new AdmissionQuestion(
-                plan.Mode, worker.IsLarge, plan.Steps, plan.Mixture.Spec.Steps, OwnGuidance: plan.Request.GuidanceScale is not null,
-                plan.PromptCut, plan.IsEdit, plan.Decision.Route == CacheRoute.Hit ? plan.Match!.Value.Entry.Depth + 1 : 0),
-            plan.Mixture.Spec.Cache.Admit);
-        var byUrl = plan.Request.ResponseFormat == "url";
-        var id = admission.Admit || byUrl ? ImageFiles.IdOf(answer.Image) : null;
-        if (byUrl) cache.Files.Write(id!, answer.Image);
-        if (admission.Admit) writer.Add(EntryOf(plan, index, worker, id!, answer.Image.Length), answer.Image);
-
         var part = answer.Part ?? new ImagePart
         {
             Seed = plan.Seed + index,
@@ -222,33 +228,60 @@ internal sealed class ImageFlow(
             Steps = plan.Steps,
             SkippedSteps = plan.Decision.SkipSteps,
         };
+        var record = RecordOf(plan, part, answer.Image);
+        var admission = CacheAdmission.Decide(
+            new AdmissionQuestion(
+                plan.Mode, worker.IsLarge, plan.Steps, plan.Mixture.Spec.Steps, plan.PromptCut, plan.IsEdit, record.Lineage.Count),
+            plan.Mixture.Spec.Cache.Admit, plan.Mixture.Spec.Cache.MaxLineage);
+        var byUrl = plan.Request.ResponseFormat == "url";
+        if (!admission.Admit) record = record with { IsSource = false, Prompt = "" };
+        using var hurry = Hurry(plan.Mixture.Spec.Cache, cancel);
+        bool? stored = byUrl ? await cache.KeepAsync(record.Id, answer.Image, hurry.Token) : null;
+        if (admission.Admit || byUrl) writer.Add(record, answer.Image);
         part = part with
         {
-            Id = id,
+            Id = admission.Admit || byUrl ? record.Id : null,
+            Stored = stored,
             QueueMs = Math.Round(waited.TotalMilliseconds, 2),
             EstimatedMs = ticket.Expected is { } expected ? Math.Round(1000 * expected.Expected) : null,
         };
-        return new DrawnImage(answer.Image, part) { BySmall = !worker.IsLarge };
+        return new DrawnImage(answer.Image, part, record) { BySmall = !worker.IsLarge };
     }
 
-    private CacheEntry EntryOf(ImagePlan plan, int index, WorkerSlot worker, string id, int bytes)
+    private CacheEntry RecordOf(ImagePlan plan, ImagePart part, byte[] image)
     {
-        var source = plan.Decision.Route == CacheRoute.Hit ? plan.Match?.Entry : null;
+        var source = plan.Decision.Route == CacheRoute.Hit ? plan.Match : null;
         return new CacheEntry
         {
-            Id = id,
+            Id = ImageId.Of(plan.Caller.Owner, image),
             Bucket = plan.Bucket,
             Prompt = plan.Request.Prompt!,
-            Model = worker.Model,
-            Seed = plan.Seed + index,
+            PromptHash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(plan.Request.Prompt!))),
+            Mixture = plan.Mixture.Name,
+            Model = part.Model,
+            Revision = part.Revision,
+            Sampler = part.Sampler,
+            Guidance = part.Guidance,
+            Seed = part.Seed,
             Steps = plan.Steps,
             SkippedSteps = plan.Decision.SkipSteps,
-            SourceId = source?.Id,
-            Depth = source is null ? 0 : source.Depth + 1,
+            Similarity = source is { } match ? Math.Round(match.Similarity, 4) : null,
+            Lineage = source is { } from ? [from.Entry.Id, .. from.Entry.Lineage] : [],
+            User = Caller.HashOf(plan.Request.User ?? ""),
             Created = time.GetUtcNow().ToUnixTimeMilliseconds(),
-            Bytes = bytes,
+            Bytes = image.Length,
         };
     }
+
+    /// <summary>What a request waits for a store outside at most, in all; the store takes it as no answer.</summary>
+    private static CancellationTokenSource Hurry(CacheSpec cache, CancellationToken cancel)
+    {
+        var hurry = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        if (cache.Shared is not null) hurry.CancelAfter(cache.LookUpDeadline);
+        return hurry;
+    }
+
+    private static string NameOf(PromptGuard guard) => guard.ToString().ToLowerInvariant();
 
     public static ApiError Refuse(Refusal why) => why.QueueFull
         ? ApiError.Busy($"The queue is full: {why.Reason}. Try again in {why.RetryAfterSeconds} s.", why.RetryAfterSeconds)

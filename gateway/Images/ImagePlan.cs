@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
@@ -14,9 +15,13 @@ internal sealed record ImagePlan
 {
     /// <summary>As it was when the request came.</summary>
     public required ModelMixture Mixture { get; init; }
+    public required Caller Caller { get; init; }
     public required ImageRequest Request { get; init; }
     public required HitDecision Decision { get; init; }
     public CacheMatch? Match { get; init; }
+
+    /// <summary>What kept the match from standing in.</summary>
+    public string? Guard { get; init; }
 
     /// <summary>The picture to start from: the cached image of a hit, the caller's image of an edit.</summary>
     public byte[]? Source { get; init; }
@@ -43,12 +48,23 @@ internal sealed record ImagePlan
     };
 
     /// <summary>What must be equal, not merely similar, for one image to stand in for another.</summary>
-    public static string BucketOf(string embedderRevision, string size, string? negativePrompt)
+    /// <param name="partition">Whose images are looked at: a tenant's owner hash, or empty for all.</param>
+    /// <param name="guidance">The request's own; pictures drawn by another kind of guidance look different.</param>
+    public static string BucketOf(string partition, string embedderRevision, string size, string? negativePrompt, double? guidance)
     {
         var negative = string.IsNullOrEmpty(negativePrompt) ? "none"
             : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(negativePrompt)))[..16];
-        return $"{embedderRevision}/{size}/{negative}";
+        return $"{partition}/{embedderRevision}/{size}/{negative}/{GuidanceClass(guidance)}";
     }
+
+    private static string GuidanceClass(double? guidance) => guidance switch
+    {
+        null => "default",
+        <= 1 => "none",
+        <= 5 => "low",
+        <= 10 => "middle",
+        _ => "high",
+    };
 
     public string RouteName => Decision.Route == CacheRoute.Hit ? "hit" : "miss";
 
@@ -69,7 +85,9 @@ internal sealed record ImagePlan
         Reason = Decision.Reason + StandIn(images),
         Similarity = Match is { } compared ? Math.Round(compared.Similarity, 4) : null,
         SourceImage = Decision.Route == CacheRoute.Hit ? Match?.Entry.Id : null,
-        SourcePrompt = Decision.Route == CacheRoute.Hit ? Match?.Entry.Prompt : null,
+        // What a tenant asked for is nobody else's to read, also where pictures are shared.
+        SourcePrompt = Decision.Route == CacheRoute.Hit && Match?.Entry.Owner == Caller.Owner ? Match?.Entry.Prompt : null,
+        Guard = Guard,
         Steps = Steps,
         SkippedSteps = Decision.SkipSteps,
         Degraded = Degraded(images),
@@ -82,7 +100,7 @@ internal sealed record ImagePlan
 }
 
 /// <summary>A finished image: PNG bytes and how they came about.</summary>
-internal sealed record DrawnImage(byte[] Png, ImagePart Part)
+internal sealed record DrawnImage(byte[] Png, ImagePart Part, CacheEntry Record)
 {
     public bool BySmall { get; init; }
 }

@@ -72,7 +72,7 @@ internal sealed class ImageStream(HttpContext context, ImageFlow flow, ImagePlan
 
     private ImageEvent Completed(DrawnImage image, int index)
     {
-        var data = ImageAnswer.Data(context.Request, plan.Request, image);
+        var data = ImageAnswer.Data(context.Request, plan, image);
         return new ImageEvent
         {
             Type = plan.IsEdit ? ImageEvents.CompletedEdit : ImageEvents.CompletedGeneration,

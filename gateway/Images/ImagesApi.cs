@@ -1,5 +1,5 @@
 using MoDM.Api;
-using MoDM.Gateway.Cache;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Scheduling;
 using MoDM.Http;
 using MoDM.Mixture;
@@ -20,8 +20,7 @@ internal static partial class ImagesApi
             .Accepts<ImageRequest>("application/json").Describe("Draw images from a prompt");
         images.MapPost("/images/edits", EditAsync)
             .Accepts<ImageRequest>("multipart/form-data").Describe("Draw images from a prompt and a picture (image-to-image)");
-        images.MapGet("/images/{id}", ImageAnswer.File)
-            .WithSummary("Get an image by id").Produces(200, contentType: "image/png");
+        images.MapKeptImages();
         images.MapGet("/models", (CurrentMixture mixture) =>
                 Results.Json(new ModelList([CardOf(mixture.Now)]), ApiJson.Default.ModelList))
             .WithSummary("List the models, that is the mixture").Produces<ModelList>();
@@ -52,7 +51,7 @@ internal static partial class ImagesApi
         string drawnBy = "none";
         try
         {
-            if (error is null) (plan, error) = await flow.PlanAsync(mixture, request!, picture, context.RequestAborted);
+            if (error is null) (plan, error) = await flow.PlanAsync(mixture, Caller.Of(context), request!, picture, context.RequestAborted);
             if (plan is null)
                 await ApiErrors.WriteAsync(context, error!);
             else if (request!.Stream == true)
@@ -91,7 +90,7 @@ internal static partial class ImagesApi
         var response = new ImageResponse
         {
             Created = time.GetUtcNow().ToUnixTimeSeconds(),
-            Data = [.. images.Select(i => ImageAnswer.Data(context.Request, plan.Request, i))],
+            Data = [.. images.Select(i => ImageAnswer.Data(context.Request, plan, i))],
             OutputFormat = plan.Request.OutputFormat ?? "png",
             Size = plan.Size,
             Modm = plan.Story(images),

@@ -1,3 +1,4 @@
+using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
@@ -36,6 +37,10 @@ internal static class GatewayMetrics
     public static readonly Gauge CacheBytes = Metrics.CreateGauge(MetricNames.CacheBytes, "Bytes of the images in the cache.");
     public static readonly Counter CacheEvictions = Metrics.CreateCounter(MetricNames.CacheEvictions,
         "Images that left the cache or did not enter it.", "reason");
+    public static readonly Gauge CacheAvailable = Metrics.CreateGauge(MetricNames.CacheAvailable,
+        "1 while the cache's store is asked, 0 while it is left alone since it does not answer.");
+    public static readonly Counter Guarded = Metrics.CreateCounter(MetricNames.Guarded,
+        "Similar cached images that were not reused, since the prompts differ in something decisive.", "guard");
     public static readonly Counter SloMisses = Metrics.CreateCounter(MetricNames.SloMisses,
         "Requests answered later than the mixture's SLO.", "mixture");
     public static readonly Gauge DegradeStep = Metrics.CreateGauge(MetricNames.DegradeStep,
@@ -43,6 +48,13 @@ internal static class GatewayMetrics
     public static readonly Gauge PlannedWorkers = Metrics.CreateGauge(MetricNames.PlannedWorkers, "Workers by plan.", "pool");
     public static readonly Gauge PredictedLatency = Metrics.CreateGauge(MetricNames.PredictedLatency,
         "Latency that the plan expects at the SLO's percentile; NaN when it is not known, or the queue grows.");
+
+    public static void Observe(CacheState cache)
+    {
+        CacheEntries.Set(cache.Entries);
+        CacheBytes.Set(cache.Bytes ?? double.NaN);
+        CacheAvailable.Set(cache.Trouble is null ? 1 : 0);
+    }
 
     /// <summary>What is read off when it is asked for, and every series of the mixture from the start, so that a rate has a beginning.</summary>
     public static void Observe(ModelMixture mixture, RequestQueue queue, LoadMeter meter, WorkerRegistry workers)

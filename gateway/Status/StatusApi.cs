@@ -22,14 +22,16 @@ internal static class StatusApi
 
         var (mixture, queue) = (app.Services.GetRequiredService<CurrentMixture>(), app.Services.GetRequiredService<RequestQueue>());
         var (meter, workers) = (app.Services.GetRequiredService<LoadMeter>(), app.Services.GetRequiredService<WorkerRegistry>());
+        var cache = app.Services.GetService<IImageCache>();
         Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, queue, meter, workers));
+        if (cache is not null) Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(cache.State));
     }
 
     private static IResult Read(CurrentMixture current, RequestQueue queue, WorkerRegistry workers, LivePlan plan, HttpContext context)
     {
         var mixture = current.Now;
         var now = queue.Snapshot();
-        var (cache, external) = (context.RequestServices.GetService<ImageCache>(), context.RequestServices.GetService<ExternalGate>()?.Look()?.State);
+        var (cache, external) = (context.RequestServices.GetService<IImageCache>()?.State, context.RequestServices.GetService<ExternalGate>()?.Look()?.State);
         var (hits, misses) = (Answered(mixture.Name, "hit"), Answered(mixture.Name, "miss"));
         var texts = mixture.Spec.Modality == Modality.Story ? Answered(mixture.Name, "large") + Answered(mixture.Name, "small") + Answered(mixture.Name, "fallback") : 0;
         return Results.Json(new GatewayStatus(
@@ -37,7 +39,7 @@ internal static class StatusApi
             [.. workers.Members.Select(m => new MemberStatus(m.Model, m.IsLarge && mixture.Spec.Modality == Modality.Image ? "large" : "small", m.State, m.InFlight, m.Capacity))],
             plan.Now is { } inForce ? StatusOf(inForce, mixture.Spec.Slo) : null,
             new RequestStatus(hits + misses + texts, hits, misses, hits + misses == 0 ? null : hits / (double)(hits + misses)),
-            cache is null ? null : new CacheStatus(cache.Count, cache.Bytes, cache.Capacity),
+            cache is null ? null : new CacheStatus(cache.Store, cache.Entries, cache.Bytes, cache.Capacity, cache.Trouble),
             external is { } model && StoryPolicy.Decide(StoryMember.Mixture, model) is var next
                 ? new ExternalStatus(model.Name, next.Route.ToString().ToLowerInvariant(), next.Reason, model.SpentToday) : null,
             mixture.Spec.Modality == Modality.Story || context.RequestServices.GetService<StoriesBehind>() is not null, [.. workers.Sizes.Take(1).Select(s => s.Default())]),
@@ -77,7 +79,9 @@ internal sealed record PlanStatus(
 
 internal sealed record RequestStatus(long Total, long Hits, long Misses, double? HitRate);
 
-internal sealed record CacheStatus(int Entries, long Bytes, int Capacity);
+/// <param name="Bytes">Null when the store does not say.</param>
+/// <param name="Trouble">Why the store is not asked at present; null when all is well.</param>
+internal sealed record CacheStatus(string Store, long Entries, long? Bytes, int Capacity, string? Trouble);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(GatewayStatus))]

@@ -1,7 +1,7 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using MoDM.Fakes;
 using MoDM.Gateway.Cache;
+using static MoDM.Gateway.Tests.CachedImages;
 
 namespace MoDM.Gateway.Tests;
 
@@ -184,32 +184,5 @@ public sealed class ImageCacheTests
 
     private long IndexLength() => new FileInfo(IndexFile).Length;
 
-    private ImageCache Open(int capacity = 100) => ImageCache.Open(_folder, capacity, _time, NullLogger.Instance);
-
-    private static byte[] Bytes(int i) => [.. Enumerable.Range(0, 100).Select(n => (byte)(n * i)), (byte)i, (byte)(i >> 8)];
-
-    private static string IdOf(int i) => ImageFiles.IdOf(Bytes(i));
-
-    private static float[] Vector(int i)
-    {
-        var random = new Random(i);
-        var v = Enumerable.Range(0, 128).Select(_ => (float)(random.NextDouble() - 0.5)).ToArray();
-        var length = MathF.Sqrt(v.Sum(x => x * x));
-        return [.. v.Select(x => x / length)];
-    }
-
-    private static (CacheEntry, byte[]) Image(int i, string bucket = "bucket") => (new CacheEntry
-    {
-        Id = IdOf(i),
-        Bucket = bucket,
-        Prompt = $"prompt {i}",
-        Model = "m",
-        Seed = i,
-        Steps = 50,
-        SkippedSteps = 0,
-        Depth = 0,
-        Created = i,
-        Bytes = 102,
-        Vector = Vector(i),
-    }, Bytes(i));
+    private ImageCache Open(int capacity = 100) => CachedImages.Open(_folder, _time, new() { Capacity = capacity });
 }

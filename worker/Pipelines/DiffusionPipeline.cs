@@ -34,6 +34,10 @@ internal sealed class DiffusionPipeline : IDisposable
 
     public int MaxSteps => _folder.Scheduling.MaxSteps;
 
+    /// <summary>The noise scheduler's class, as diffusers calls it.</summary>
+    public string Sampler => _folder.Scheduling.Name;
+    public string Revision => _folder.Revision;
+
     /// <summary>Guidance that diffusers' pipeline of this family takes when it is told none.</summary>
     public double DefaultGuidance => _folder.Family == ModelFamily.Flow ? 7.0 : 7.5;
 

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using MoDM.Onnx;
 using MoDM.Worker.Diffusion;
@@ -32,6 +34,12 @@ internal sealed record ModelFolder(
     // Parts that are run, and feature_extractor, which only ever serves a safety checker.
     private static readonly HashSet<string> Runnable =
         ["scheduler", "text_encoder", "tokenizer", "vae", "vae_encoder", "vae_decoder", "feature_extractor"];
+
+    /// <summary>
+    /// Tells one set of weights from another: SHA-256 over the names and sizes of all files, and both ends of each
+    /// (64 KiB). The first 64 bits, in hexadecimal.
+    /// </summary>
+    public string Revision => field ??= ReadRevision(Root);
 
     public string DenoiserFolder => Family == ModelFamily.Flow ? "transformer" : "unet";
 
@@ -80,6 +88,22 @@ internal sealed record ModelFolder(
         return problems.Count == 0
             ? new ModelFolder(root, family, scheduling!, vae!, shape!)
             : throw new ModelException(string.Join('\n', problems));
+    }
+
+    private static string ReadRevision(string root)
+    {
+        const int End = 1 << 16;
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[End];
+        foreach (var file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        {
+            using var handle = System.IO.File.OpenHandle(file);
+            var length = RandomAccess.GetLength(handle);
+            hash.AppendData(Encoding.UTF8.GetBytes($"{Path.GetRelativePath(root, file)} {length}\n"));
+            hash.AppendData(buffer.AsSpan(0, RandomAccess.Read(handle, buffer, 0)));
+            if (length > End) hash.AppendData(buffer.AsSpan(0, RandomAccess.Read(handle, buffer, Math.Max(End, length - End))));
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 8));
     }
 
     private static void CheckParts(string root, JsonElement index, string denoiser, List<string> problems)

@@ -93,6 +93,9 @@ public sealed record ImageStory
     public int? Steps { get; init; }
     public int? SkippedSteps { get; init; }
 
+    /// <summary>What the prompts differ in, so that a cached image, though similar, is not reused; absent when nothing is.</summary>
+    public string? Guard { get; init; }
+
     /// <summary>What is given up while the workers are not enough for the load; absent when nothing is.</summary>
     public string? Degraded { get; init; }
     public IReadOnlyList<ImagePart> Images { get; init; } = [];
@@ -102,10 +105,18 @@ public sealed record ImagePart
 {
     /// <summary>For <c>GET /v1/images/{id}</c>; from the gateway only.</summary>
     public string? Id { get; init; }
+
+    /// <summary>Of an image by URL: whether it is in the store already, and outlives this gateway.</summary>
+    public bool? Stored { get; init; }
     public required long Seed { get; init; }
     public required string Model { get; init; }
     public required int Steps { get; init; }
     public required int SkippedSteps { get; init; }
+    public double? Guidance { get; init; }
+
+    /// <summary>The noise scheduler, as diffusers calls it; with the revision of the weights, from our workers only.</summary>
+    public string? Sampler { get; init; }
+    public string? Revision { get; init; }
 
     /// <summary>Milliseconds in the gateway's queue.</summary>
     public double? QueueMs { get; init; }

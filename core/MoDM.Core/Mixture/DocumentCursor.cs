@@ -65,6 +65,36 @@ internal sealed class DocumentCursor(JsonElement? value, string path, List<Mixtu
         return [];
     }
 
+    /// <summary>Some of a type's values; all of them where the document says nothing.</summary>
+    public IReadOnlyList<T> SomeOf<T>(string name, string about) where T : struct, Enum
+    {
+        var all = Enum.GetValues<T>();
+        schema?.SomeOf(name, all.Select(t => t.ToString()), about);
+        if (Find(name) is not { } child) return all;
+        if (child.ValueKind != JsonValueKind.Array)
+        {
+            Report(name, $"is {Show(child)}; a list of {string.Join(", ", all)} belongs here.");
+            return all;
+        }
+        var chosen = new List<T>();
+        foreach (var item in child.EnumerateArray())
+        {
+            var known = Array.FindIndex(all, t => item.ValueKind == JsonValueKind.String && item.GetString() == t.ToString());
+            if (known < 0) Report(name, $"has {Show(item)}; {string.Join(", ", all)} may be there.");
+            else if (!chosen.Contains(all[known])) chosen.Add(all[known]);
+        }
+        return chosen;
+    }
+
+    public bool Flag(string name, bool fallback, string about)
+    {
+        schema?.Flag(name, fallback, about);
+        if (Find(name) is not { } child) return fallback;
+        if (child.ValueKind is JsonValueKind.True or JsonValueKind.False) return child.GetBoolean();
+        Report(name, $"is {Show(child)}; true or false belongs here.");
+        return fallback;
+    }
+
     /// <summary>A part of Kubernetes' own API, handed on as it is.</summary>
     /// <param name="kind"><see cref="JsonValueKind.Object"/> or <see cref="JsonValueKind.Array"/>.</param>
     public JsonElement? Raw(string name, JsonValueKind kind, string about)

@@ -63,6 +63,16 @@ internal sealed class DocumentSchema(JsonObject json)
         ["default"] = fallback,
     }, required: false, about);
 
+    public void SomeOf(string name, IEnumerable<string> choices, string about) => Add(name, new JsonObject
+    {
+        ["type"] = "array",
+        ["items"] = new JsonObject { ["type"] = "string", ["enum"] = new JsonArray([.. choices.Select(c => (JsonNode)c)]) },
+        ["default"] = new JsonArray([.. choices.Select(c => (JsonNode)c)]),
+    }, required: false, about);
+
+    public void Flag(string name, bool fallback, string about) =>
+        Add(name, new JsonObject { ["type"] = "boolean", ["default"] = fallback }, required: false, about);
+
     private void Add(string name, JsonObject child, bool required, string? about)
     {
         if (about is not null) child.Insert(0, "description", about);

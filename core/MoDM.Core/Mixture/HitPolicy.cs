@@ -10,7 +10,8 @@ public enum CacheMode { Auto, Bypass, Refresh }
 /// <param name="Steps">T of this request.</param>
 /// <param name="PromptCut">The embedder did not read the whole prompt.</param>
 /// <param name="Similarity">Cosine to the best cached image, or null when the cache has none to compare.</param>
-public readonly record struct HitQuestion(CacheMode Mode, int Steps, bool PromptCut, double? Similarity);
+/// <param name="Guard">What that image's prompt differs in, or null when it may stand in.</param>
+public readonly record struct HitQuestion(CacheMode Mode, int Steps, bool PromptCut, double? Similarity, GuardVerdict? Guard = null);
 
 /// <param name="SkipSteps">k: the steps that the cached image stands in for; 0 for a miss.</param>
 public readonly record struct HitDecision(CacheRoute Route, int SkipSteps, string Reason);
@@ -32,6 +33,10 @@ public static class HitPolicy
             return Miss("the mixture lists no hit thresholds");
         if (similarity < hits[0].Similarity)
             return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}"));
+
+        // Complaint 16: what turns a meaning around hardly moves an embedding.
+        if (question.Guard is { } guard)
+            return Miss(Say($"the closest cached image has similarity {similarity:0.000}, but {guard.Reason}"));
 
         var rung = hits.Count - 1;
         while (similarity < hits[rung].Similarity) rung--;

@@ -13,7 +13,7 @@ public static class MixtureReader
     /// <summary>RFC 1123 label, as Kubernetes wants names.</summary>
     private static readonly TextRule NameRule = new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         "lower-case letters, digits and inner dashes, at most 63, belong here.", MaxLength: 63);
-    private static readonly TextRule HttpRule = new("^https?://[^ ]+$", "an http or https URL belongs here.");
+    internal static readonly TextRule HttpRule = new("^https?://[^ ]+$", "an http or https URL belongs here.");
 
     /// <summary>What of a pod can be set, by Kubernetes' own names and in its own shape.</summary>
     private static readonly (string Name, JsonValueKind Kind, string About)[] PodFields =
@@ -83,6 +83,7 @@ public static class MixtureReader
         }
         var cache = spec.Object("cache", required: image && !spec.IsSchema, about: "The cache of final images, and when one is reused.");
         if (story && cache.Value is not null) spec.Report("cache", "is for images; a Story mixture has none.");
+        var gateway = spec.Object("gateway", required: false, about: "The gateway, in a cluster.");
         var result = new MixtureSpec
         {
             Modality = modality,
@@ -92,12 +93,15 @@ public static class MixtureReader
             Small = small,
             GpuBudget = spec.Whole("gpuBudget", 1, 100_000,
                 "GPUs that large and small replicas together never exceed; worker slots on a single machine."),
-            Cache = story ? CacheSpec.None : ReadCache(cache),
+            Cache = story ? CacheSpec.None : CacheReader.Read(cache),
             Slo = ReadSlo(spec.Object("slo", required: false, about: "The service level that the planner sizes the pools for.")),
-            Gateway = ReadGateway(spec.Object("gateway", required: false, about: "The gateway's pod, in a cluster.")),
+            Gateway = ReadPod(gateway.Object("pod", required: false, about: "As for workers.")),
+            GatewayReplicas = gateway.Whole("replicas", 1, 100, "Gateways; more than one need cache.store.shared.", 1),
+            CallerKeys = ReadSecret(gateway, "keysSecret", "The Secret that holds the callers' hashed keys; without one the gateway is open.", "keys"),
             Prometheus = ReadMetrics(spec.Object("metrics", required: false, about: "Where the operator reads the load, in a cluster.")),
             Illustrator = ReadIllustrator(spec.Object("illustrator", required: false, about: "The image mixture that illustrates a Story's endings.")),
         };
+        gateway.Close();
         if (image && result.Illustrator is not null) spec.Report("illustrator", "is for a Story mixture.");
         spec.Close();
         return result;
@@ -125,22 +129,35 @@ public static class MixtureReader
     private static ExternalModel ReadExternal(DocumentCursor openAI, string? name)
     {
         var model = openAI.Text("model", "As the API calls it, such as gpt-3.5-turbo.");
-        var secret = openAI.Object("apiKeySecret", required: false, about: "The Secret that holds the API key, in a cluster.");
-        (string, string)? key = secret.Value is null && !secret.IsSchema ? null
-            : (secret.Text("name", "Of the Secret, in the mixture's namespace."), secret.Text("key", "Of the API key in it.", "api-key"));
-        secret.Close();
-        var file = openAI.Text("apiKeyFile", "File that holds the API key and nothing else; relative to the document when that is a file.", "");
+        var (file, key) = ReadKey(openAI);
         var result = new ExternalModel
         {
             Name = name ?? model,
             BaseUrl = openAI.Text("baseUrl", "With the version.", "https://api.openai.com/v1", HttpRule),
             Model = model,
             Api = openAI.OneOf("api", ExternalApi.Chat, "Which of OpenAI's APIs the model has."),
-            KeyFile = file.Length == 0 ? null : file,
+            KeyFile = file,
             KeySecret = key,
             TokensPerDay = openAI.Whole("tokensPerDay", 0, int.MaxValue, "Of prompts and texts, each UTC day; 0 is no limit.", 0),
         };
         openAI.Close();
+        return result;
+    }
+
+    /// <summary>A key, in a file or in a Secret.</summary>
+    internal static (string? File, (string Name, string Key)? Secret) ReadKey(DocumentCursor server)
+    {
+        var secret = ReadSecret(server, "apiKeySecret", "The Secret that holds the API key, in a cluster.", "api-key");
+        var file = server.Text("apiKeyFile", "File that holds the API key and nothing else; relative to the document when that is a file.", "");
+        return (file.Length == 0 ? null : file, secret);
+    }
+
+    private static (string Name, string Key)? ReadSecret(DocumentCursor parent, string field, string about, string fallbackKey)
+    {
+        var secret = parent.Object(field, required: false, about);
+        (string, string)? result = secret.Value is null && !secret.IsSchema ? null
+            : (secret.Text("name", "Of the Secret, in the mixture's namespace."), secret.Text("key", "Of the entry in it.", fallbackKey));
+        secret.Close();
         return result;
     }
 
@@ -186,7 +203,7 @@ public static class MixtureReader
         return result;
     }
 
-    private static (string Path, JsonElement? Volume) ReadFolder(DocumentCursor model, string about)
+    internal static (string Path, JsonElement? Volume) ReadFolder(DocumentCursor model, string about)
     {
         var result = (model.Text("path", about),
             model.Raw("volume", JsonValueKind.Object,
@@ -212,50 +229,11 @@ public static class MixtureReader
         return result;
     }
 
-    private static PodSettings ReadGateway(DocumentCursor gateway)
-    {
-        var result = ReadPod(gateway.Object("pod", required: false, about: "As for workers."));
-        gateway.Close();
-        return result;
-    }
-
     private static string? ReadMetrics(DocumentCursor metrics)
     {
         var url = metrics.Text("prometheus", "Prometheus, or whatever speaks its HTTP API; by default the operator's --prometheus.", "", HttpRule);
         metrics.Close();
         return url.Length == 0 ? null : url;
-    }
-
-    private static CacheSpec ReadCache(DocumentCursor cache)
-    {
-        var (path, volume) = ReadFolder(cache.Object("embedder", about: "The CLIP model that compares prompts with images."),
-            "Folder with text_model.onnx, vision_model.onnx, tokenizer/ and preprocessor_config.json.");
-        var store = cache.Object("store", required: false, about: "Where the images are kept.");
-        var embedded = store.Object("embedded", required: false, about: "In the gateway itself.");
-        var cacheVolume = embedded.Raw("volume", JsonValueKind.Object,
-            "Any Kubernetes volume source, such as a persistentVolumeClaim; without one the cache is gone with the gateway's pod.");
-        embedded.Close();
-        store.Close();
-        var result = new CacheSpec
-        {
-            Capacity = cache.Whole("capacity", 1, 10_000_000, "Images, not bytes; the oldest leaves first.", 100_000),
-            Admit = cache.OneOf("admit", CacheAdmit.All, "Which images become sources for others: all, or only the large model's."),
-            EmbedderPath = path,
-            EmbedderVolume = volume,
-            Volume = cacheVolume,
-            Hits = [.. cache.List("hits", 32, "Ascending in both: from this similarity on, this share of the steps is skipped.").Select(ReadThreshold)],
-        };
-        cache.Close();
-        return result;
-    }
-
-    private static HitThreshold ReadThreshold(DocumentCursor hit)
-    {
-        var result = new HitThreshold(
-            hit.Number("similarity", -1, 1, "Cosine between the prompt's and the cached image's embedding."),
-            hit.Number("skip", 0.001, 0.999, "k / T, the share of the schedule that the cached image stands in for."));
-        hit.Close();
-        return result;
     }
 
     private static SloSpec ReadSlo(DocumentCursor slo)

@@ -40,6 +40,12 @@ public sealed record MixtureSpec
     /// <summary>Of the gateway, in a cluster.</summary>
     public PodSettings Gateway { get; init; } = PodSettings.None;
 
+    /// <summary>Gateways in a cluster; more than one need a shared cache.</summary>
+    public int GatewayReplicas { get; init; } = 1;
+
+    /// <summary>Name and key of the Secret with the callers' hashed keys, in a cluster; null: the gateway is open.</summary>
+    public (string Name, string Key)? CallerKeys { get; init; }
+
     /// <summary>Where the operator reads the load; null: the operator's own.</summary>
     public string? Prometheus { get; init; }
 
@@ -112,12 +118,21 @@ public sealed record PodSettings
 
 public enum CacheAdmit { All, Large }
 
+/// <summary>Between whom images are reused.</summary>
+public enum CacheSharing { Tenant, Mixture }
+
+/// <summary>Which image leaves a full cache: the oldest, or the one that was not a source for the longest time.</summary>
+public enum CacheEviction { Fifo, Lru }
+
+/// <summary>What a guard looks at, in the prompts of a request and of the cached image that matches it.</summary>
+public enum PromptGuard { Negation, Number, Colour, Side, Text, Name }
+
 public sealed record CacheSpec
 {
     /// <summary>Of a mixture that makes no images.</summary>
     public static readonly CacheSpec None = new() { Capacity = 1, Admit = CacheAdmit.All, EmbedderPath = "", Hits = [] };
 
-    /// <summary>Images, not bytes; the oldest leaves first.</summary>
+    /// <summary>Images, not bytes.</summary>
     public required int Capacity { get; init; }
     public required CacheAdmit Admit { get; init; }
     public required string EmbedderPath { get; init; }
@@ -126,8 +141,64 @@ public sealed record CacheSpec
     /// <summary>A Kubernetes volume source for the images; null: they are gone with the gateway's pod.</summary>
     public JsonElement? Volume { get; init; }
 
+    /// <summary>Null: the images are kept in the gateway itself.</summary>
+    public SharedStore? Shared { get; init; }
+    public CacheSharing Sharing { get; init; }
+    public CacheEviction Eviction { get; init; }
+
+    /// <summary>Zero: no limit.</summary>
+    public TimeSpan MaxAge { get; init; }
+
+    /// <summary>Images in a chain of refinements at most, the one from noise included, that are sources for others.</summary>
+    public int MaxLineage { get; init; } = 2;
+    public IReadOnlyList<PromptGuard> Guards { get; init; } = Enum.GetValues<PromptGuard>();
+
+    /// <summary>What a request waits for a shared store at most.</summary>
+    public TimeSpan LookUpDeadline { get; init; } = TimeSpan.FromMilliseconds(50);
+    public QualitySpec Quality { get; init; } = new();
+
+    /// <summary>PNGs say in a text chunk how they came about.</summary>
+    public bool PngText { get; init; } = true;
+
     /// <summary>Ascending in both; a similarity below the first is a miss.</summary>
     public required IReadOnlyList<HitThreshold> Hits { get; init; }
+}
+
+/// <summary>The quality that hits must keep, beside what the large model would have drawn.</summary>
+public sealed record QualitySpec
+{
+    /// <summary>Mean ratio of the CLIP scores, served to large; below it the hit thresholds move up.</summary>
+    public double Floor { get; init; } = 0.95;
+
+    /// <summary>Share of the hits that an idle large worker draws once more; 0: none.</summary>
+    public double Sample { get; init; } = 0.05;
+}
+
+/// <summary>How a client gets an image that it asked for by URL.</summary>
+public enum ImageUrls { Proxied, Presigned }
+
+/// <summary>An index in Qdrant and images in S3, for any number of gateways.</summary>
+public sealed record SharedStore
+{
+    /// <summary>Of its gRPC API.</summary>
+    public required string QdrantUrl { get; init; }
+    public required string Collection { get; init; }
+
+    /// <summary>Holds the key, and nothing else; null with <see cref="QdrantKeySecret"/> null too: the server wants none.</summary>
+    public string? QdrantKeyFile { get; init; }
+    public (string Name, string Key)? QdrantKeySecret { get; init; }
+
+    /// <summary>Empty: AWS' own, by the region.</summary>
+    public required string S3Endpoint { get; init; }
+    public required string Region { get; init; }
+    public required string Bucket { get; init; }
+
+    /// <summary>Before the names of objects.</summary>
+    public required string Prefix { get; init; }
+
+    /// <summary>Name of the Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in a cluster; empty: the environment's.</summary>
+    public required string CredentialsSecret { get; init; }
+    public required ImageUrls Urls { get; init; }
 }
 
 /// <summary>From this cosine on, this share of the schedule is skipped (k / T), arXiv 2503.11972, section 4.</summary>
