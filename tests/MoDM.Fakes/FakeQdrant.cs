@@ -50,6 +50,7 @@ public sealed class FakeQdrant : IAsyncDisposable
     {
         public string? Rpc => rpc;
         public bool AnswerLost => answerLost;
+        public int Skip { get; set; }
         public int Left { get; set; }
 
         public RpcException Refusal => FakeQdrantRefusal.Of(status, message);
@@ -145,6 +146,17 @@ public sealed class FakeQdrant : IAsyncDisposable
         lock (_lock) _faults.Add(new Fault(rpc, status, message, answerLost) { Left = calls });
     }
 
+    /// <summary>Answers so many calls, and fails from then on.</summary>
+    /// <param name="answerLost">The first that fails takes effect all the same.</param>
+    public void SkipThenFail(int calls, bool answerLost)
+    {
+        lock (_lock)
+        {
+            _faults.Add(new Fault(null, StatusCode.Unavailable, "injected", answerLost) { Skip = calls, Left = 1 });
+            _faults.Add(new Fault(null, StatusCode.Unavailable, "injected", answerLost: false) { Skip = calls, Left = int.MaxValue });
+        }
+    }
+
     /// <summary>No faults, no delay, not frozen.</summary>
     public void Heal()
     {
@@ -227,7 +239,12 @@ public sealed class FakeQdrant : IAsyncDisposable
         lock (_lock)
         {
             _calls[rpc] = _calls.GetValueOrDefault(rpc) + 1;
-            var fault = _faults.Find(f => f.Left > 0 && (f.Rpc is null || f.Rpc == rpc));
+            Fault? fault = null;
+            foreach (var one in _faults.Where(f => f.Left > 0 && (f.Rpc is null || f.Rpc == rpc)))
+            {
+                if (one.Skip > 0) one.Skip--;
+                else fault ??= one;
+            }
             if (fault is not null) fault.Left--;
             return fault;
         }

@@ -12,6 +12,9 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
     private static readonly TimeSpan Watch = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan UrlsLive = TimeSpan.FromHours(1);
 
+    /// <summary>Leave in one go; the next insert goes on.</summary>
+    private const int MostAtOnce = 1000;
+
     /// <summary>What is counted may be that old.</summary>
     private const int WatchesBetweenCounts = 5;
 
@@ -199,7 +202,7 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
     private async Task<int> EvictAsync(CancellationToken cancel)
     {
         var count = await _index.CountAsync(cancel);
-        var tooMany = (int)Math.Max(0, count - _spec().Capacity);
+        var tooMany = (int)Math.Clamp(count - _spec().Capacity, 0, MostAtOnce);
         if (tooMany > 0)
         {
             var first = await _index.FirstAsync(tooMany, _spec().Eviction == CacheEviction.Lru ? "used" : "created", cancel);
