@@ -20,16 +20,18 @@ namespace MoDM.Fakes;
 /// <para>
 /// Read in Qdrant's own source: the gRPC codes and the words before each message; unknown and existing collections, and that
 /// deleting one that is not there is no error but a result; bounds of limits, names and vector sizes; ids that cannot be read
-/// and their order; vectors of a wrong size; Unauthenticated for a missing and for a wrong key; strict mode's refusals, and
-/// which index serves which condition; that a threshold itself does not pass; scrolling by id (an extra point becomes the next
-/// offset) and by a field (no next offset, ties by id, no id offset); that a null in SetPayload takes a field away; that
-/// changes which nobody waits for are acknowledged whether they fit or not; that GetPoints answers in the order of the ids. The
-/// threshold was also measured by others on a server of version 1.19 (qdrant-client, issue 1386).
+/// and their order; vectors of a wrong size; Unauthenticated for a missing and for a wrong key, to HealthCheck too; strict
+/// mode's refusals, and which index serves which condition; what each match says to values of another type, to lists, and to
+/// null; that a threshold itself does not pass; scrolling by id (an extra point becomes the next offset) and by a field (no
+/// next offset, ties by id, no id offset); that a null in SetPayload takes a field away; that changes which nobody waits for
+/// are acknowledged whether they fit or not; that Get answers in the order of the ids. The threshold was also measured by
+/// others on a server of version 1.19 (qdrant-client, issue 1386).
 /// </para>
 /// <para>
 /// Not found there, and so a guess: that one wrong vector refuses a whole batch; that equal scores come in the order of ids;
-/// the path in the message about a vector size; the name of the limit of a batch; that HealthCheck needs the key too; what
-/// matches of "except" say to values of another type; the message of a field's missing name.
+/// the path in the message about a vector size, and the message about a field without a name; that an empty batch is refused;
+/// that points without the field are left out of an order by it; whether an update_filter needs an index. No running server
+/// has been compared yet: that is what the contract tests of the gateway are for.
 /// </para>
 /// </summary>
 public sealed class FakeQdrant : IAsyncDisposable

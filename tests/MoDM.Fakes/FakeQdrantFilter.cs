@@ -76,7 +76,8 @@ internal static class FakeQdrantFilter
                 && (!range.HasGt || n > range.Gt) && (!range.HasGte || n >= range.Gte)
                 && (!range.HasLt || n < range.Lt) && (!range.HasLte || n <= range.Lte));
         }
-        return field.HasIsEmpty ? IsEmpty(field.Key, payload) == field.IsEmpty : IsNull(field.Key, payload) == field.IsNull;
+        if (field.HasIsEmpty) return IsEmpty(field.Key, payload) == field.IsEmpty;
+        return (IsNull(field.Key, payload) || FakeQdrantPayload.Each(payload, field.Key).Any(v => v.HasNullValue)) == field.IsNull;
     }
 
     /// <summary>A value of another type is unlike all of an excepting list, and null is not.</summary>
