@@ -90,13 +90,20 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
         },
     }), cancel);
 
-    /// <summary>In the images' places, marks that they were removed: nothing else is left of them.</summary>
-    /// <param name="names">Ids, or what a purge is called.</param>
-    public Task MarkRemovedAsync(IEnumerable<string> names, bool descendants, long at, CancellationToken cancel) => WriteAsync(names.Select(name => new PointStruct
+    /// <summary>In the images' places, marks that they were removed; nothing is left but what a second try finds them by.</summary>
+    public Task MarkRemovedAsync(IEnumerable<IndexPoint> points, bool descendants, long at, CancellationToken cancel) => WriteAsync(points.Select(p => new PointStruct
     {
-        Id = PointOf(name),
+        Id = PointOf(p.Id),
         Vectors = Anywhere(),
-        Payload = { ["id"] = name, ["removed"] = at, ["descendants"] = descendants },
+        Payload =
+        {
+            ["id"] = p.Id,
+            ["owner"] = p.Owner,
+            ["user"] = p.User,
+            ["lineage"] = p.Lineage.ToArray(),
+            ["removed"] = at,
+            ["descendants"] = descendants,
+        },
     }), cancel);
 
     /// <summary>Entries go, and marks of removed images in their places stay.</summary>
@@ -123,7 +130,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
         return page.Result.Select(p => Read(p.Payload).Id).ToList();
     }, cancel);
 
-    /// <summary>All that a filter names, without what is known of them beside times; marks of removed images only without a filter.</summary>
+    /// <summary>All that a filter names, without what is known of them beside times; of removed images their marks.</summary>
     public async Task<List<IndexPoint>> AllAsync(Filter? filter, CancellationToken cancel)
     {
         var all = new List<IndexPoint>();
@@ -168,11 +175,14 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
 
     private static WithPayloadSelector Brief => new()
     {
-        Include = new PayloadIncludeSelector { Fields = { "id", "source", "created", "removed", "descendants" } },
+        Include = new PayloadIncludeSelector { Fields = { "id", "owner", "user", "lineage", "source", "created", "removed", "descendants" } },
     };
 
     private static IndexPoint Read(MapField<string, Value> payload) => new(payload["id"].StringValue)
     {
+        Owner = payload["owner"].StringValue,
+        User = payload["user"].StringValue,
+        Lineage = [.. payload["lineage"].ListValue.Values.Select(v => v.StringValue)],
         Entry = payload.ContainsKey("entry") ? EntryOf(payload) : null,
         IsSource = payload.TryGetValue("source", out var source) && source.BoolValue,
         Created = payload.TryGetValue("created", out var created) ? created.IntegerValue : 0,
@@ -187,6 +197,10 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
 /// <summary>An image, or the mark of a removed one. Times are milliseconds since 1970.</summary>
 internal sealed record IndexPoint(string Id)
 {
+    public string Owner { get; init; } = "";
+    public string User { get; init; } = "";
+    public IReadOnlyList<string> Lineage { get; init; } = [];
+
     /// <summary>Null for a mark, and where it was not asked for.</summary>
     public CacheEntry? Entry { get; init; }
     public bool IsSource { get; init; }

@@ -119,21 +119,29 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
 
     public async Task<IReadOnlyList<string>> RemoveAsync(Removal removal, CancellationToken cancel)
     {
-        var named = removal.Id is { } id ? [id]
-            : (await _index.AllAsync(QdrantIndex.OfOwner(removal.Owner, removal.User), cancel)).Where(p => p.Created <= removal.At).Select(p => p.Id).ToList();
-        var descendants = new HashSet<string>();
+        // With marks that an earlier try has set, and whose bytes it may not have come to.
+        var named = removal.Id is { } id
+            ? [(await _index.GetAsync([id], cancel)).GetValueOrDefault(id) ?? new IndexPoint(id) { Removed = await _images.ExistsAsync(id, cancel) ? null : 0 }]
+            : (await _index.AllAsync(QdrantIndex.OfOwner(removal.Owner, removal.User), cancel)).Where(p => p.Created <= removal.At).ToList();
+        var names = named.Select(p => p.Id).ToHashSet();
+        var descendants = new Dictionary<string, IndexPoint>();
         foreach (var some in removal.Descendants ? named.Chunk(100) : [])
-            descendants.UnionWith((await _index.AllAsync(QdrantIndex.RefinedFrom(some), cancel)).Select(p => p.Id));
-        descendants.ExceptWith(named);
-        var known = removal.Id is null || (await _index.GetAsync(named, cancel)).Values.Any(p => p.Entry is not null) || await _images.ExistsAsync(removal.Id, cancel);
-        if (!known && descendants.Count == 0) return [];
+        {
+            foreach (var point in await _index.AllAsync(QdrantIndex.RefinedFrom(some.Select(p => p.Id)), cancel))
+                if (!names.Contains(point.Id)) descendants[point.Id] = point;
+        }
 
         // Marks first: from then on no gateway finds or writes them, and whoever sweeps deletes what is left. Those that go back
         // to the named ones before these: whoever asks again after a crash still finds by them what there is.
-        await _index.MarkRemovedAsync(descendants, descendants: true, removal.At, cancel);
-        await _index.MarkRemovedAsync(removal.Id is null ? named.Append(PurgeName(removal.Owner, removal.User)) : named, removal.Descendants, removal.At, cancel);
-        await _images.DeleteAsync([.. descendants, .. named], cancel);
-        return [.. descendants, .. named];
+        var live = named.Concat(descendants.Values).Where(p => p.Removed is null).Select(p => p.Id).ToList();
+        await _index.MarkRemovedAsync(descendants.Values, descendants: true, removal.At, cancel);
+        if (live.Count > 0 || removal.Id is null)
+        {
+            var purge = removal.Id is null ? [new IndexPoint(PurgeName(removal.Owner, removal.User))] : Array.Empty<IndexPoint>();
+            await _index.MarkRemovedAsync(named.Concat(purge), removal.Descendants, removal.At, cancel);
+        }
+        await _images.DeleteAsync([.. descendants.Keys, .. names], cancel);
+        return live;
     }
 
     /// <summary>Written down for LRU only, off the request path; while a few are on their way, the next is not.</summary>

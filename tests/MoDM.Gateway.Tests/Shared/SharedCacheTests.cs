@@ -178,16 +178,17 @@ public sealed class SharedCacheTests
         await using var stores = await SharedStoresFixture.StartAsync();
         var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
         var cache = await stores.OpenAsync(time);
-        await cache.InsertAsync([Fresh(1)], Cancel);
+        var late = Fresh(1);
+        await cache.InsertAsync([late], Cancel);
         await cache.RemoveAsync(One(1), Cancel);
 
         await cache.SweepAsync(Cancel);
-        await cache.InsertAsync([Fresh(1)], Cancel);
+        await cache.InsertAsync([late], Cancel);
         Assert.Null(await cache.FindAsync("bucket", Vector(1), Cancel));
 
         time.Advance(TimeSpan.FromHours(1.1));
         await cache.SweepAsync(Cancel);
-        await cache.InsertAsync([Fresh(1)], Cancel);
+        await cache.InsertAsync([late], Cancel);
         Assert.NotNull(await cache.FindAsync("bucket", Vector(1), Cancel));
     }
 
