@@ -168,7 +168,8 @@ public sealed class KeptImagesTests : IAsyncLifetime
         for (var at = 8; at < png.Length;)
         {
             var length = System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(at));
-            var (type, data) = (Encoding.ASCII.GetString(png, at + 4, 4), png.AsSpan(at + 8, length));
+            var type = Encoding.ASCII.GetString(png, at + 4, 4);
+            var data = png.AsSpan(at + 8, length);
             Assert.Equal(System.IO.Hashing.Crc32.HashToUInt32(png.AsSpan(at + 4, length + 4)),
                 System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(png.AsSpan(at + 8 + length)));
             if (type == "tEXt" && data.StartsWith("modm\0"u8)) return JsonNode.Parse(Encoding.Latin1.GetString(data[5..]));
