@@ -77,7 +77,7 @@ internal sealed record PairVocabulary
         Sides = Pairs("to the left of = to the right of; left of = right of; above = below; in front of = behind; over = under; "
             + "on top of = underneath; inside = outside; north of = south of"),
         Counts = Pairs("2 = two; 3 = three; 4 = four; 5 = five; 7 = seven; 10 = ten; 12 = twelve; 20 = twenty"),
-        Synonyms = Pairs("cat = kitty; boat = rowboat; car = automobile; airplane = plane; sea = ocean; forest = woods; house = home; "
+        Synonyms = Pairs("cat = kitty; boat = rowboat; car = automobile; airplane = plane; sea = ocean; forest = woodland; house = home; "
             + "woman = lady; man = gentleman; bicycle = bike; rabbit = bunny; path = trail; stone = rock; ship = vessel; child = kid"),
         Moods = Pairs("beautiful = gorgeous; old = ancient; big = large; small = little; calm = peaceful; happy = cheerful; spooky = scary"),
         Times = Pairs("at sunset = in the evening; at dawn = at sunrise; at night = at midnight; at noon = at midday; "
@@ -138,9 +138,11 @@ internal sealed record PairVocabulary
         Sides = Pairs("on the left of = on the right of; standing above = standing below; behind = in front of; beneath = on top of; "
             + "on the left side of = on the right side of; east of = west of; hovering over = hovering under; just outside = just inside"),
         Counts = Pairs("2 = two; 6 = six; 8 = eight; 9 = nine; 11 = eleven; 13 = thirteen; 15 = fifteen; 30 = thirty"),
-        Synonyms = Pairs("donkey = mule-like ass; sofa = couch; physician = doctor; lorry = truck; cliff = precipice; cottage = bungalow; "
-            + "infant = baby; cemetery = graveyard; lamp = lantern; rubbish bin = trash can; film camera = movie camera; soldier = trooper; "
-            + "painter = artist; swamp = marsh; cave = cavern; sailor = mariner; pilot = aviator; road = highway; shop = store; tavern = pub"),
+        // Drawn by chance from the first senses in WordNet 3.1 (animals, artifacts, persons, objects, plants), without the odd ones.
+        Synonyms = Pairs("shrub = bush; shoelace = shoestring; trader = dealer; messenger = courier; adolescent = teenager; boater = straw hat; "
+            + "necktie = tie; rogue = rascal; bucket = pail; alley = alleyway; metro = subway; building = edifice; light bulb = electric light; "
+            + "streetcar = trolley car; trunk = tree trunk; grocery store = grocery; cupboard = closet; railing = rail; hound = hound dog; "
+            + "railway station = railroad station; reporter = newsman; theater = theatre; stairway = staircase; advisor = consultant"),
         Moods = Pairs("serene = tranquil; eerie = creepy; tiny = miniature; elderly = aged; joyful = merry; majestic = grand; worn = weathered"),
         Times = Pairs("at dusk = at twilight; at daybreak = early in the morning; under the stars = under a starry sky; "
             + "on a foggy day = in thick fog; in autumn = in the fall; during a storm = in stormy weather"),
