@@ -77,9 +77,9 @@ public static class PromptGuards
             if (extra.Count > 0 || IsDecisive(noun, colour, theirs)) return $"{Quote(asked, at)} is elsewhere or missing in the cached image's prompt";
         return extra.Exists(c => IsDecisive(c.Noun, c.Colour, ours)) ? "the cached image's prompt has a colour that this one has not" : null;
 
-        // On one side only: of a thing that both have, or of the whole picture.
+        // On one side only: of a thing that both have, if unsaid as hair, or of the whole picture.
         static bool IsDecisive(string noun, string colour, PromptScene other) =>
-            noun.Length > 0 ? other.Keys.Contains(noun) : colour == PromptScene.Monochrome;
+            noun.Length > 0 ? noun is "hair" or "eye" || other.Keys.Contains(noun) : colour == PromptScene.Monochrome;
     }
 
     private static string? Side(string asked, PromptScene ours, PromptScene theirs)
@@ -121,6 +121,8 @@ public static class PromptGuards
     private static string Quote(string asked, Range at)
     {
         var text = asked[at];
-        return text.Length <= LongestQuote ? $"\"{text}\"" : $"\"{text.AsSpan(0, LongestQuote)}\u2026\"";
+        if (text.Length <= LongestQuote) return $"\"{text}\"";
+        var end = char.IsHighSurrogate(text[LongestQuote - 1]) ? LongestQuote - 1 : LongestQuote;
+        return $"\"{text.AsSpan(0, end)}\u2026\"";
     }
 }

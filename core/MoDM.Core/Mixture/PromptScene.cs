@@ -42,7 +42,7 @@ internal sealed class PromptScene
     public Dictionary<string, Range> Texts => _text.Texts;
 
     // Where the reading is
-    private bool _negated, _negatedSome, _one, _pair, _credit, _predicate, _determined;
+    private bool _negated, _negatedSome, _one, _pair, _credit, _predicate, _determined, _shown, _tail, _inTail;
     private int _count, _countAt;
     private string _noun = "", _segmentNoun = "";
     private Relation? _pending;
@@ -73,12 +73,16 @@ internal sealed class PromptScene
     private int Step(int i)
     {
         var word = _words[i];
-        if (word.Break) EndSegment();
+        if (word.Break || i == 0) BeginSegment(i);
         switch (word.Kind)
         {
             case WordKind.Article:
                 (_one, _determined, _credit) = (_text.Of(word) is "a" or "an", true, _credit && _text.Of(word) is "the");
                 (_count, _countAt) = (0, word.Start);
+                return i + 1;
+            case WordKind.Negator when word.Entry.Class.Length > 0:
+                Keys.Add(word.Entry.Class);
+                Negated.TryAdd(word.Entry.Class, (word.Start..word.End, false));
                 return i + 1;
             case WordKind.Negator:
                 (_negated, _negatedSome, _predicate) = (true, false, false);
@@ -104,12 +108,33 @@ internal sealed class PromptScene
         }
     }
 
-    private void EndSegment()
+    private void BeginSegment(int i)
     {
+        ReadTail(i);
         _negated = _credit = _predicate = false;
         ForgetDeterminer();
         _segmentNoun = "";
         if (_pending is { Of: "" }) _pending = null;
+    }
+
+    /// <summary>
+    /// In a tail of style words, "..., octane render, quixel megascans, wlop", an unknown word is as likely one more of them: from the
+    /// first segment of mostly style after what the picture shows, in segments without articles, places and known things.
+    /// </summary>
+    private void ReadTail(int i)
+    {
+        var (style, unknown, content) = (0, 0, false);
+        for (var first = i; i < _words.Count && (i == first || !_words[i].Break); i++)
+        {
+            var kind = _words[i].Kind;
+            if (kind is WordKind.Style or WordKind.Look) style++;
+            if (kind is WordKind.Unknown) unknown++;
+            content |= kind is WordKind.Content or WordKind.Animal or WordKind.Article or WordKind.Negator or WordKind.Number or WordKind.Side
+                || kind == WordKind.Link && _text.Of(_words[i]) is not ("and" or "of" or "on" or "by");
+        }
+        _inTail = _shown && !content && (_tail || style > unknown);
+        _tail |= _inTail && style > unknown;
+        _shown |= content || unknown > 0;
     }
 
     private void ForgetDeterminer() => (_one, _pair, _determined, _count) = (false, false, false, 0);
@@ -147,7 +172,8 @@ internal sealed class PromptScene
         if (_negated || _credit || i < _words.Count && _words[i].Kind == WordKind.Unit) return i;
         if (ended)
         {
-            if (value > 1) Numerals.TryAdd(value.ToString(System.Globalization.CultureInfo.InvariantCulture), start.._words[i - 1].End);
+            var version = start > 0 && i > 1 && _words[i - 2].Kind is WordKind.Style or WordKind.Look; // Unreal Engine 5.
+            if (value > 1 && !version) Numerals.TryAdd(value.ToString(System.Globalization.CultureInfo.InvariantCulture), start.._words[i - 1].End);
             return i;
         }
         if (_words[i].Joined) // Two-headed.
@@ -172,7 +198,7 @@ internal sealed class PromptScene
         return of ? next + 1 : next;
     }
 
-    private static bool IsPlaceWord(ReadOnlySpan<char> word) => word is "side" or "hand" or "half" or "corner" or "edge" or "part" or "end" or "left" or "right";
+    private static bool IsPlaceWord(ReadOnlySpan<char> word) => word is "side" or "half" or "corner" or "edge" or "part" or "end" or "left" or "right";
 
     /// <summary>"hatless", "cloud-free".</summary>
     private int? NegatesItself(int i)
@@ -193,7 +219,7 @@ internal sealed class PromptScene
     private int ReadChunk(int start)
     {
         var end = start + 1;
-        while (end < _words.Count && !_words[end].Break && IsChunkWord(_words[end])) end++;
+        while (end < _words.Count && !_words[end].Break && IsChunkWord(_words[end]) && !BeginsAction(end)) end++;
         var head = Head(start, end);
         var last = _words[end - 1];
         var key = head >= 0 ? _words[head].Key : last.Key;
@@ -218,9 +244,13 @@ internal sealed class PromptScene
                 return i;
         for (var i = end - 1; i >= start; i--)
             if (_words[i] is { Kind: WordKind.Content, Entry.Class: "time" or "season" or "weather" or "group" }) return i;
-        // An orange, two roses.
-        return end - start == 1 && _words[start].Kind == WordKind.Colour && (_determined || WordStem.IsPlural(_text.Of(_words[start]))) ? start : -1;
+        // An orange, two oranges.
+        return end - start == 1 && _words[start] is { Kind: WordKind.Colour, Key: "orange" } && _determined && !MoreColoursFollow(end) ? start : -1;
     }
+
+    /// <summary>"two women | drinking coffee", but "a snow-covered hill".</summary>
+    private bool BeginsAction(int i) => !_words[i].Joined && (_words[i].Entry.Class == "pose" || _words[i].Kind == WordKind.Unknown && IsAction(_words[i]))
+        && (_words[i - 1] is { Kind: WordKind.Animal } or { Kind: WordKind.Content, Entry.Class: "" } || _words[i - 1].Kind == WordKind.Unknown && !IsAction(_words[i - 1]));
 
     private bool IsAction(PromptWord word)
     {
@@ -238,8 +268,8 @@ internal sealed class PromptScene
         var known = word.Kind is WordKind.Content or WordKind.Animal;
         if (!known && !_credit && styled || word.End - word.Start == 1 && !known && word.Kind == WordKind.Unknown && char.IsAscii(_text.Folded[word.Start])) return;
         var bare = end - start == 1 && !_determined && start > 0;
-        var firm = known || _credit || i == head && !((bare || _predicate) && EndsAsQuality(_text.Of(word)))
-            || i < head && word.Kind == WordKind.Unknown && !IsAction(word) && !EndsAsQuality(_text.Of(word));
+        var firm = known || _credit || !_inTail && ( i == head && !((bare || _predicate) && EndsAsQuality(_text.Of(word)))
+            || i < head && word.Kind == WordKind.Unknown && !IsAction(word) && !EndsAsQuality(_text.Of(word)));
         Mentions.Add(new Mention(word.Key, _credit ? "credit" : word.Entry.Class, word.Start..word.End, firm, word.Capital, word.Kind == WordKind.Animal && !_negated));
     }
 

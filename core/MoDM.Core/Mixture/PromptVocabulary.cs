@@ -69,8 +69,14 @@ internal static class PromptVocabulary
     {
         if (BySpan.TryGetValue(word, out var entry)) return entry;
         var stem = WordStem.Of(word);
-        return BySpan.TryGetValue(stem, out entry) && entry.Kind is WordKind.Content or WordKind.Animal or WordKind.Quality or WordKind.Style
-            or WordKind.Look or WordKind.Unit ? entry : new WordEntry(WordKind.Unknown, stem);
+        if (!BySpan.TryGetValue(stem, out entry)) return new WordEntry(WordKind.Unknown, stem);
+        var action = word.EndsWith("ing") || word.EndsWith("ed"); // Parked is no park.
+        return entry.Kind switch
+        {
+            WordKind.Content or WordKind.Animal => action ? new WordEntry(WordKind.Unknown, entry.Key) : entry,
+            WordKind.Quality or WordKind.Style or WordKind.Look or WordKind.Unit => entry,
+            _ => new WordEntry(WordKind.Unknown, stem),
+        };
     }
 
     public static bool StartsPhrase(ReadOnlySpan<char> word) => StartsBySpan.Contains(word);
@@ -91,6 +97,7 @@ internal static class PromptVocabulary
             + "show shows showing depict depicts depicting depicted see sees seen seeing do does did can could will would should made "
             + "make makes making become becomes look looks looking wielding equipped dressed clad painted surrounded surrounding "
             + "grasping gripping clutching sporting donning");
+        Add(WordKind.Negator, "nobody no_one noone", "person");
         Flat(WordKind.Negator, "no not without never none neither nor cannot lacking lacks lack minus sans non zero devoid_of free_of free_from "
             + "empty_of isnt arent doesnt dont wasnt werent didnt hasnt havent cant wont instead_of rather_than except excluding");
         Add(WordKind.Content, "person people human humans somebody someone anybody anyone figure figures");
@@ -176,7 +183,7 @@ internal static class PromptVocabulary
             + "alone standing located positioned placed posing set again ever always still almost quite more most much many several few various "
             + "numerous multiple other another same new real true own all everywhere anywhere somewhere middle center centre side edge corner part end "
             + "kind sort type piece bit lot lots look looking thing object visible present background foreground style vintage "
-            + "early late day hour time hours moment weather conditions");
+            + "early late hour time hours moment weather conditions");
     }
 
     private static void Flat(WordKind kind, string words)
@@ -198,8 +205,8 @@ internal static class PromptVocabulary
 
     private static void Things()
     {
-        Add(WordKind.Content, "morning dawn sunrise daybreak early_morning, noon midday daytime broad_daylight, "
-            + "evening sunset dusk twilight nightfall sundown, night midnight nighttime moonlit", "time");
+        Add(WordKind.Content, "morning dawn sunrise daybreak early_morning rising_sun sun_rising, noon midday day daytime broad_daylight, "
+            + "evening sunset dusk twilight nightfall sundown setting_sun sun_setting, night midnight nighttime moonlit", "time");
         Add(WordKind.Content, "spring springtime, summer summertime, autumn fall autumnal, winter wintertime wintry", "season");
         Add(WordKind.Content, "sun sunny sunshine sunlit, rain rainy raining rainfall, snow snowy snowing snowfall, fog foggy mist misty haze hazy, "
             + "storm stormy thunderstorm tempest, cloud cloudy overcast", "weather");

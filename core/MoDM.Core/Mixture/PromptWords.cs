@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 
 namespace MoDM.Mixture;
@@ -18,6 +19,8 @@ internal sealed class PromptWords
 {
     private const int LongestPhrase = 3;
     private static readonly string[] Ratios = ["16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "1:1", "21:9", "4:5", "5:4", "2:1", "1:2"];
+
+    private static readonly SearchValues<char> Quotes = SearchValues.Create("\"\u201c\u201d\u201e\u00ab\u00bb");
 
     private readonly string _prompt;
     private readonly List<PromptWord> _raw = [];
@@ -50,7 +53,7 @@ internal sealed class PromptWords
     private void Scan()
     {
         var (brk, joined, sentence) = (true, false, true);
-        var (noDouble, noSingle) = (false, false);
+        var (noDouble, noSingle) = (IsQuotedWhole(), false);
         for (var i = 0; i < Folded.Length;)
         {
             var c = Folded[i];
@@ -114,8 +117,8 @@ internal sealed class PromptWords
         var apostrophe = word.LastIndexOf('\'');
         if (apostrophe > 0 && word.Length - apostrophe <= 3) end = start + apostrophe; // 's, 're, 'll.
         word = Folded.AsSpan(start, end - start);
-        if (word is "no" && start >= 2 && Folded[start - 1] == '-' && Folded[start - 2] == '-') joined = false;
-        _raw.Add(new(start, end, PromptVocabulary.Find(word), brk, joined, capital));
+        var option = IsOption(start) && word is not "no";
+        _raw.Add(new(start, end, option ? new WordEntry(WordKind.Unit, "option") : PromptVocabulary.Find(word), brk, joined, capital));
     }
 
     /// <summary>"3", "1,000", "1st", "1920s", "8k", "16:9", "2girls".</summary>
@@ -127,19 +130,20 @@ internal sealed class PromptWords
         var number = word[..digits];
         var rest = word[digits..];
         // A weight, "(word:1.2)", an option's value or an aperture is about the picture, not in it.
-        var aside = start > 0 && Folded[start - 1] is ':' or '/' || _raw.Count > 0 && IsOption(_raw[^1]) || Ratios.AsSpan().Contains(number.ToString());
+        var aside = start > 0 && Folded[start - 1] is ':' or '/' || _raw.Count > 0 && IsOption(_raw[^1].Start) || Ratios.AsSpan().Contains(number.ToString());
         var whole = int.TryParse(number, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var value);
         var entry = aside ? new WordEntry(WordKind.Unit, "aside")
             : rest is "s" or "st" or "nd" or "rd" or "th" ? new WordEntry(WordKind.Ordinal, rest is "s" ? word.ToString() : $"{number}th")
             : rest.Length > 0 && rest.Length < 3 || PromptVocabulary.Find(rest).Kind == WordKind.Unit ? new WordEntry(WordKind.Unit, "unit")
-            : !whole || rest.Length == 0 && number.Length == 4 && value is > 999 and < 2200 ? new WordEntry(WordKind.Ordinal, number.ToString())
+            : !whole || value is > 999 and < 2200 ? new WordEntry(WordKind.Ordinal, whole ? $"{value}" : number.ToString()) // A year, mostly.
             : new WordEntry(WordKind.Number, "digits", "", value);
         _raw.Add(new(start, rest.Length >= 3 ? start + digits : end, entry, brk, joined, false));
         if (rest.Length >= 3 && entry.Kind != WordKind.Unit)
             _raw.Add(new(start + digits, end, PromptVocabulary.Find(rest), false, false, false));
     }
 
-    private bool IsOption(PromptWord word) => word.Start >= 2 && Folded[word.Start - 1] == '-' && Folded[word.Start - 2] == '-';
+    /// <summary>"--ar 16:9"</summary>
+    private bool IsOption(int start) => start >= 2 && Folded[start - 1] == '-' && Folded[start - 2] == '-';
 
     // Text in the picture
 
@@ -147,22 +151,26 @@ internal sealed class PromptWords
     private int QuoteEnd(int at, ref bool noDouble, ref bool noSingle)
     {
         var c = Folded[at];
-        var isDouble = c is '"' or '\u201c' or '\u201d' or '\u201e' or '\u00ab';
+        var isDouble = Quotes.Contains(c);
         var isSingle = c is '\'' or '\u2018' && at + 1 < Folded.Length && !char.IsWhiteSpace(Folded[at + 1])
             && (at == 0 || !char.IsLetterOrDigit(Folded[at - 1]));
         if (isDouble && noDouble || isSingle && noSingle || !isDouble && !isSingle) return 0;
         for (var i = at + 1; i < Folded.Length; i++)
         {
-            if (isDouble ? Folded[i] is '"' or '\u201c' or '\u201d' or '\u00bb'
+            if (isDouble ? Quotes.Contains(Folded[i])
                 : Folded[i] == '\'' && !char.IsWhiteSpace(Folded[i - 1]) && (i + 1 == Folded.Length || !char.IsLetterOrDigit(Folded[i + 1])))
-                return IsWhole(at, i) ? 0 : i;
+                return i;
         }
         if (isDouble) noDouble = true; else noSingle = true; // Looked for once, so that a prompt full of quotes stays linear.
         return 0;
     }
 
     /// <summary>Quotes around the whole prompt quote nothing.</summary>
-    private bool IsWhole(int open, int close) => _raw.Count == 0 && open < 2 && Folded.AsSpan(close + 1).IndexOfAnyInRange('0', '\uffff') < 0;
+    private bool IsQuotedWhole()
+    {
+        var text = Folded.AsSpan().Trim();
+        return text.Length > 1 && Quotes.Contains(text[0]) && Quotes.Contains(text[^1]) && text[1..^1].IndexOfAny(Quotes) < 0;
+    }
 
     private void AddText(int start, int end)
     {

@@ -22,7 +22,8 @@ internal static class WordStem
     /// <param name="word">Lower case.</param>
     public static bool IsPlural(ReadOnlySpan<char> word) =>
         word is "men" or "women" or "people" or "children" or "mice" or "geese" or "feet" or "teeth" or "oxen" or "cacti"
-        || word.Length > Shortest && word[^1] == 's' && word[^2] is not ('s' or 'u' or 'i') && word is not ("canvas" or "lens" or "atlas" or "christmas");
+        || word.Length > Shortest && word[^1] == 's' && word[^2] is not ('s' or 'u' or 'i') && word is not ("canvas" or "lens" or "atlas" or "christmas"
+            or "woods" or "stairs" or "glasses" or "pants" or "jeans" or "trousers" or "clothes" or "series" or "species");
 
     private static bool EndsInEs(ReadOnlySpan<char> word) => word.EndsWith("ches") || word.EndsWith("shes") || word.EndsWith("xes")
         || word.EndsWith("sses") || word.EndsWith("zes");
