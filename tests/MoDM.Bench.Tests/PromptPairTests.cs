@@ -19,6 +19,14 @@ public class PromptPairTests(ITestOutputHelper output)
     public void Most_paraphrases_pass_the_guards(bool heldOut, int seed) =>
         Assert.True(Tell(PromptPairs.Paraphrases(Words(heldOut), seed, Count)).Share >= 0.9);
 
+    /// <summary>One of 32 passes and three of 34 do not, as measured when they were written; few pairs, so wide intervals.</summary>
+    [Fact]
+    public void Of_pairs_written_by_hand_hardly_more_are_told_wrong()
+    {
+        Assert.True(Tell(WrittenPairs.Decisive).Passed <= 1);
+        Assert.True(Tell(WrittenPairs.Paraphrases).Share >= 0.9);
+    }
+
     [Fact]
     public void The_same_seed_gives_the_same_pairs() => Assert.Equal(
         PromptPairs.Decisive(PairVocabulary.HeldOut, 7, 50), PromptPairs.Decisive(PairVocabulary.HeldOut, 7, 50));

@@ -21,7 +21,8 @@ internal sealed class PromptPairs
         var pairs = new PromptPairs(words, seed);
         (string, Func<Wording>)[] kinds =
         [
-            ("negation", pairs.Negation), ("count", pairs.Count), ("colour", pairs.Colour), ("subject", pairs.Subject), ("side", pairs.Side),
+            ("negation", pairs.Negation), ("count", pairs.Count), ("colour", pairs.Colour), ("subject", pairs.Subject),
+            ("side", pairs.Side),
             ("text", pairs.Text),
         ];
         return pairs.Take(kinds, count);
@@ -34,7 +35,8 @@ internal sealed class PromptPairs
         [
             ("order", pairs.Order), ("synonym", () => pairs.Framed("a {A} {p}", "a {B} {p}", pairs._words.Synonyms)),
             ("mood", () => pairs.Framed("a {A} {S}", "a {B} {S}", pairs._words.Moods)), ("article", pairs.Article),
-            ("tags added", pairs.TagsAdded), ("tags changed", pairs.TagsChanged), ("medium", () => pairs.Framed("{A}", "{B}", pairs._words.Media)),
+            ("tags added", pairs.TagsAdded), ("tags changed", pairs.TagsChanged),
+            ("medium", () => pairs.Framed("{A}", "{B}", pairs._words.Media)),
             ("voice", () => pairs.Framed("{A}", "{B}", pairs._words.Voices)), ("punctuation", pairs.Punctuation), ("case", pairs.Case),
             ("spelling", () => pairs.Framed("{s} and {A}", "{s} and {B}", pairs._words.Spellings)),
             ("numeral", () => pairs.Framed("{A} {M} {p}", "{B} {M} {p}", pairs._words.Counts)),

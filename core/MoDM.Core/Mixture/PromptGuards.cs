@@ -57,9 +57,11 @@ public static class PromptGuards
     private static string? Number(string asked, PromptScene ours, PromptScene theirs)
     {
         foreach (var (key, tally) in ours.Tallies)
-            if (Differs(tally, theirs.Tallies.GetValueOrDefault(key))) return $"{Quote(asked, tally.At)} is not what the cached image's prompt says";
+            if (Differs(tally, theirs.Tallies.GetValueOrDefault(key)))
+                return $"{Quote(asked, tally.At)} is not what the cached image's prompt says";
         foreach (var (key, tally) in theirs.Tallies)
-            if (Differs(tally, ours.Tallies.GetValueOrDefault(key))) return "the cached image's prompt says how many of something, and this one does not";
+            if (Differs(tally, ours.Tallies.GetValueOrDefault(key)))
+                return "the cached image's prompt says how many of something, and this one does not";
         foreach (var (key, at) in ours.Numerals)
             if (!theirs.Numerals.ContainsKey(key)) return $"{Quote(asked, at)} is not in the cached image's prompt";
         return theirs.Numerals.Keys.All(ours.Numerals.ContainsKey) ? null : "the cached image's prompt has a number that this one has not";
@@ -73,20 +75,31 @@ public static class PromptGuards
     {
         var lacking = ours.Colours.Where(c => !theirs.Colours.ContainsKey(c.Key)).ToList();
         var extra = theirs.Colours.Keys.Where(c => !ours.Colours.ContainsKey(c)).ToList();
+        var swapped = IsNew(lacking.ConvertAll(c => c.Key), theirs) && IsNew(extra, ours);
         foreach (var ((noun, colour), at) in lacking)
-            if (extra.Count > 0 || IsDecisive(noun, colour, theirs)) return $"{Quote(asked, at)} is elsewhere or missing in the cached image's prompt";
-        return extra.Exists(c => IsDecisive(c.Noun, c.Colour, ours)) ? "the cached image's prompt has a colour that this one has not" : null;
+            if (swapped || IsDecisive(noun, colour, theirs))
+                return $"{Quote(asked, at)} is elsewhere or missing in the cached image's prompt";
+        return extra.Exists(c => IsDecisive(c.Noun, c.Colour, ours))
+            ? "the cached image's prompt has a colour that this one has not" : null;
 
-        // On one side only: of a thing that both have, if unsaid as hair, or of the whole picture.
+        static bool IsNew(List<(string Noun, string Colour)> colours, PromptScene other)
+        {
+            var known = other.Colours.Keys.Select(c => c.Colour).ToHashSet();
+            return colours.Exists(c => !known.Contains(c.Colour));
+        }
+
+        // On one side only: of a thing that both have, of hair and eyes, which go without saying, or of the whole picture.
         static bool IsDecisive(string noun, string colour, PromptScene other) =>
-            noun.Length > 0 ? noun is "hair" or "eye" || other.Keys.Contains(noun) : colour == PromptScene.Monochrome;
+            noun.Length == 0 ? colour == PromptScene.Monochrome
+            : (noun is "hair" or "eye" || other.Keys.Contains(noun))
+                && (other.Coloured.Contains(noun) || !PromptVocabulary.IsNatural(colour, noun));
     }
 
     private static string? Side(string asked, PromptScene ours, PromptScene theirs)
     {
-        if (PromptSides.Contradiction(ours.Relations, theirs.Relations) is { } side)
+        if (PromptSides.Contradiction(ours, theirs) is { } side)
             return $"{Quote(asked, side.At)} is not so in the cached image's prompt";
-        return PromptSides.Contradiction(theirs.Relations, ours.Relations) is null
+        return PromptSides.Contradiction(theirs, ours) is null
             ? null : "the cached image's prompt says on which side something is, and this one does not";
     }
 

@@ -38,6 +38,7 @@ internal sealed class PromptScene
     public Dictionary<string, (Range At, bool IsStyle)> Negated { get; } = new(StringComparer.Ordinal);
     public HashSet<string> Affirmed { get; } = new(StringComparer.Ordinal);
     public Dictionary<(string Noun, string Colour), Range> Colours { get; } = [];
+    public HashSet<string> Coloured { get; } = new(StringComparer.Ordinal);
     public List<Relation> Relations { get; } = [];
     public Dictionary<string, Range> Texts => _text.Texts;
 
@@ -114,7 +115,6 @@ internal sealed class PromptScene
         _negated = _credit = _predicate = false;
         ForgetDeterminer();
         _segmentNoun = "";
-        if (_pending is { Of: "" }) _pending = null;
     }
 
     /// <summary>
@@ -129,7 +129,8 @@ internal sealed class PromptScene
             var kind = _words[i].Kind;
             if (kind is WordKind.Style or WordKind.Look) style++;
             if (kind is WordKind.Unknown) unknown++;
-            content |= kind is WordKind.Content or WordKind.Animal or WordKind.Article or WordKind.Negator or WordKind.Number or WordKind.Side
+            content |= kind is WordKind.Content or WordKind.Animal or WordKind.Article or WordKind.Negator or WordKind.Number
+                    or WordKind.Side
                 || kind == WordKind.Link && _text.Of(_words[i]) is not ("and" or "of" or "on" or "by");
         }
         _inTail = _shown && !content && (_tail || style > unknown);
@@ -147,7 +148,8 @@ internal sealed class PromptScene
         else if (link is not ("and" or "of")) _credit = false;
         if (link is not "of") ForgetDeterminer();
         _predicate = link is "is" or "are" or "was" or "were" or "looks" or "look" or "be" or "being";
-        if (link is "in" or "on" && !_negated) _pending ??= new Relation(link is "in" ? "inside" : "above", "", "-", "", _segmentNoun, default);
+        if (link is "in" or "on" && !_negated)
+            _pending ??= new Relation(link is "in" ? "inside" : "above", "", "", "", _segmentNoun, default);
     }
 
     /// <summary>"by Rembrandt", but not "by a lake", "by two men" or "carried by children".</summary>
@@ -165,7 +167,7 @@ internal sealed class PromptScene
         for (var first = i; i < _words.Count && _words[i].Kind == WordKind.Number && (i == first || !_words[i].Break); i++)
         {
             var n = _words[i].Entry.Value;
-            value = n is 12 or 100 or 1000 && value > 0 ? (int)Math.Min(1_000_000_000L, (long)value * n) : (int)Math.Min(1_000_000_000L, (long)value + n);
+            value = (int)Math.Min(1_000_000_000L, n is 12 or 100 or 1000 && value > 0 ? (long)value * n : (long)value + n);
             _pair |= _text.Of(_words[i]).StartsWith("pair");
         }
         var ended = i == _words.Count || _words[i].Break || _words[i].Kind is WordKind.Link or WordKind.Negator or WordKind.Light;
@@ -173,7 +175,7 @@ internal sealed class PromptScene
         if (ended)
         {
             var version = start > 0 && i > 1 && _words[i - 2].Kind is WordKind.Style or WordKind.Look; // Unreal Engine 5.
-            if (value > 1 && !version) Numerals.TryAdd(value.ToString(System.Globalization.CultureInfo.InvariantCulture), start.._words[i - 1].End);
+            if (value > 1 && !version) Numerals.TryAdd($"{value}", start.._words[i - 1].End);
             return i;
         }
         if (_words[i].Joined) // Two-headed.
@@ -189,32 +191,35 @@ internal sealed class PromptScene
         while (next < _words.Count && !_words[next].Break && IsPlaceWord(_text.Of(_words[next]))) next++;
         var has = next < _words.Count && !_words[next].Break;
         var of = has && _text.Of(_words[next]) is "of" or "to" or "from";
-        var absolute = word.Entry.Class is "across" or "compass" or "height" && !of && (!has || next > i + 1 || !IsChunkWord(_words[next]) && _words[next].Kind != WordKind.Article);
+        var absolute = word.Entry.Class is "across" or "compass" or "height" && !of
+            && (!has || next > i + 1 || !IsChunkWord(_words[next]) && _words[next].Kind != WordKind.Article);
         ForgetDeterminer();
         if (_negated) return next;
         var relation = new Relation(word.Key, word.Entry.Class, "", "", _segmentNoun, word.Start..word.End);
         if (absolute && _segmentNoun.Length > 0) Relations.Add(relation with { Of = _segmentNoun, What = "" });
-        else _pending = relation with { Of = "-" };
+        else _pending = relation;
         return of ? next + 1 : next;
     }
 
-    private static bool IsPlaceWord(ReadOnlySpan<char> word) => word is "side" or "half" or "corner" or "edge" or "part" or "end" or "left" or "right";
+    private static bool IsPlaceWord(ReadOnlySpan<char> word) =>
+        word is "side" or "half" or "corner" or "edge" or "part" or "end" or "left" or "right";
 
     /// <summary>"hatless", "cloud-free".</summary>
     private int? NegatesItself(int i)
     {
         var word = _text.Of(_words[i]);
         var free = i + 1 < _words.Count && _words[i + 1].Joined && _text.Of(_words[i + 1]) is "free";
-        if (!free && !(word.Length > 6 && word.EndsWith("less") && _words[i].Kind == WordKind.Unknown && !PromptVocabulary.WholeLess.Contains(word.ToString())))
-            return null;
+        var less = word.Length > 6 && word.EndsWith("less") && _words[i].Kind == WordKind.Unknown
+            && !PromptVocabulary.WholeLess.Contains(word.ToString());
+        if (!free && !less) return null;
         var entry = free ? _words[i].Entry : PromptVocabulary.Find(word[..^4]);
         Keys.Add(entry.Key);
         Negated.TryAdd(entry.Key, (_words[i].Start.._words[i].End, false));
         return i + (free ? 2 : 1);
     }
 
-    private static bool IsChunkWord(PromptWord word) => word.Kind is WordKind.Unknown or WordKind.Content or WordKind.Animal or WordKind.Style
-        or WordKind.Look or WordKind.Quality or WordKind.Colour or WordKind.Shade;
+    private static bool IsChunkWord(PromptWord word) => word.Kind is WordKind.Unknown or WordKind.Content or WordKind.Animal
+        or WordKind.Style or WordKind.Look or WordKind.Quality or WordKind.Colour or WordKind.Shade;
 
     private int ReadChunk(int start)
     {
@@ -240,24 +245,23 @@ internal sealed class PromptScene
     private int Head(int start, int end)
     {
         for (var i = end - 1; i >= start; i--)
-            if (_words[i] is { Kind: WordKind.Animal } or { Kind: WordKind.Content, Entry.Class: "" } || _words[i].Kind == WordKind.Unknown && !IsAction(_words[i]))
-                return i;
+            if (IsThing(_words[i])) return i;
         for (var i = end - 1; i >= start; i--)
-            if (_words[i] is { Kind: WordKind.Content, Entry.Class: "time" or "season" or "weather" or "group" }) return i;
+            if (_words[i] is { Kind: WordKind.Content, Entry.Class: "sky" or "season" or "group" }) return i;
         // An orange, two oranges.
-        return end - start == 1 && _words[start] is { Kind: WordKind.Colour, Key: "orange" } && _determined && !MoreColoursFollow(end) ? start : -1;
+        var isFruit = end - start == 1 && _words[start] is { Kind: WordKind.Colour, Key: "orange" } && _determined;
+        return isFruit && !MoreColoursFollow(end) ? start : -1;
     }
 
     /// <summary>"two women | drinking coffee", but "a snow-covered hill".</summary>
-    private bool BeginsAction(int i) => !_words[i].Joined && (_words[i].Entry.Class == "pose" || _words[i].Kind == WordKind.Unknown && IsAction(_words[i]))
-        && (_words[i - 1] is { Kind: WordKind.Animal } or { Kind: WordKind.Content, Entry.Class: "" } || _words[i - 1].Kind == WordKind.Unknown && !IsAction(_words[i - 1]));
+    private bool BeginsAction(int i) => !_words[i].Joined
+        && (_words[i].Entry.Class == "pose" || _words[i].Kind == WordKind.Unknown && IsAction(_words[i]))
+        && IsThing(_words[i - 1]);
 
-    private bool IsAction(PromptWord word)
-    {
-        var text = _text.Of(word);
-        return (text.Length > 5 && text.EndsWith("ing") || text.Length > 4 && text.EndsWith("ed") && !text.EndsWith("eed") || text.Length > 4 && text.EndsWith("ly"))
-            && !PromptVocabulary.StillNouns.Contains(text.ToString());
-    }
+    private bool IsThing(PromptWord word) => word is { Kind: WordKind.Animal } or { Kind: WordKind.Content, Entry.Class: "" }
+        || word.Kind == WordKind.Unknown && !IsAction(word);
+
+    private bool IsAction(PromptWord word) => WordStem.EndsAsAction(_text.Of(word));
 
     private void ReadWord(int i, int start, int end, int head, bool styled)
     {
@@ -266,17 +270,15 @@ internal sealed class PromptScene
         if (!_negated) Affirmed.Add(word.Key);
         if (word.Kind is WordKind.Style or WordKind.Look or WordKind.Shade or WordKind.Colour && i != head) return;
         var known = word.Kind is WordKind.Content or WordKind.Animal;
-        if (!known && !_credit && styled || word.End - word.Start == 1 && !known && word.Kind == WordKind.Unknown && char.IsAscii(_text.Folded[word.Start])) return;
+        var isLetter = word.Kind == WordKind.Unknown && word.End - word.Start == 1 && char.IsAscii(_text.Folded[word.Start]);
+        if (!known && !_credit && styled || isLetter) return;
         var bare = end - start == 1 && !_determined && start > 0;
-        var firm = known || _credit || !_inTail && ( i == head && !((bare || _predicate) && EndsAsQuality(_text.Of(word)))
-            || i < head && word.Kind == WordKind.Unknown && !IsAction(word) && !EndsAsQuality(_text.Of(word)));
-        Mentions.Add(new Mention(word.Key, _credit ? "credit" : word.Entry.Class, word.Start..word.End, firm, word.Capital, word.Kind == WordKind.Animal && !_negated));
+        var mayBeQuality = WordStem.EndsAsQuality(_text.Of(word));
+        var firm = known || _credit || !_inTail && (i == head && !((bare || _predicate && !_determined) && mayBeQuality)
+            || i < head && word.Kind == WordKind.Unknown && !IsAction(word) && !mayBeQuality);
+        var animal = word.Kind == WordKind.Animal && !_negated;
+        Mentions.Add(new Mention(word.Key, _credit ? "credit" : word.Entry.Class, word.Start..word.End, firm, word.Capital, animal));
     }
-
-    private static bool EndsAsQuality(ReadOnlySpan<char> word) => word.Length > 3 && (word[^1] == 'y' || word.EndsWith("ful") || word.EndsWith("ous")
-        || word.EndsWith("ive") || word.EndsWith("al") || word.EndsWith("ic") || word.EndsWith("less") || word.EndsWith("ble") || word.EndsWith("ent")
-        || word.EndsWith("ant") || word.EndsWith("ish") || word.EndsWith("some") || word.EndsWith("est") || word.EndsWith("esque") || word.EndsWith("ern")
-        || word.EndsWith("ian") || word.EndsWith("ese") || word.EndsWith("ing") || word.EndsWith("ed"));
 
     private void Negate(string key, PromptWord word)
     {
@@ -287,8 +289,9 @@ internal sealed class PromptScene
     private void ReadTally(string key, int head)
     {
         var word = _words[head];
-        var plural = WordStem.IsPlural(_text.Of(word));
-        if (_count > 1 && !(_pair && PromptVocabulary.Paired.Contains(_text.Of(word).ToString()))) Count(key, _count, _countAt..word.End, plural);
+        var plural = !_text.Of(word).Contains(' ') && WordStem.IsPlural(_text.Of(word)); // The northern lights are one.
+        var counted = _count > 1 && !(_pair && PromptVocabulary.Paired.Contains(_text.Of(word).ToString()));
+        if (counted) Count(key, _count, _countAt..word.End, plural);
         else
         {
             var old = Tallies.GetValueOrDefault(key);
@@ -305,8 +308,11 @@ internal sealed class PromptScene
 
     private void Relate(Relation relation, int head, int start, string key)
     {
-        var before = head > start && _words[head - 1].Kind is WordKind.Content or WordKind.Animal or WordKind.Unknown ? _words[head - 1].Key : "";
-        if (head >= 0) Relations.Add(relation with { Of = key, Of2 = before });
+        var before = head > start && _words[head - 1].Kind is WordKind.Content or WordKind.Animal or WordKind.Unknown
+            ? _words[head - 1].Key : "";
+        // "on a rainy day" is no place.
+        if (head >= 0 && !(relation.IsVague && _words[head].Entry.Class is "sky" or "season"))
+            Relations.Add(relation with { Of = key, Of2 = before });
         _pending = null;
     }
 
@@ -318,16 +324,18 @@ internal sealed class PromptScene
         {
             if (_words[i].Kind != WordKind.Colour || i == head) continue;
             var shaded = i > start && _words[i - 1].Kind == WordKind.Shade;
-            var colour = (shaded ? _words[i - 1].Key + " " + _words[i].Key : _words[i].Key, _words[shaded ? i - 1 : i].Start.._words[i].End);
-            if (colour.Item1 == Monochrome) // A black and white cat, or a picture in black and white.
+            var name = shaded ? $"{_words[i - 1].Key} {_words[i].Key}" : _words[i].Key;
+            var at = _words[shaded ? i - 1 : i].Start.._words[i].End;
+            if (name == Monochrome) // A black and white cat, or a picture in black and white.
             {
-                if (head < 0) Bind("", colour);
-                else _colours.AddRange([("black", colour.Item2), ("white", colour.Item2)]);
+                if (head < 0) Bind("", (name, at));
+                else _colours.AddRange([("black", at), ("white", at)]);
                 continue;
             }
             // Red-haired.
-            if (i + 1 < end && _words[i + 1].Kind == WordKind.Content && _text.Of(_words[i + 1]).EndsWith("ed")) Bind(_words[i + 1].Key, colour);
-            else _colours.Add(colour);
+            if (i + 1 < end && _words[i + 1].Kind == WordKind.Content && _text.Of(_words[i + 1]).EndsWith("ed"))
+                Bind(_words[i + 1].Key, (name, at));
+            else _colours.Add((name, at));
         }
         if (_colours.Count == 0 || head < 0 && MoreColoursFollow(end)) return;
         BindColours(head >= 0 ? _words[head].Key : _words[end - 1].Kind is WordKind.Style or WordKind.Look ? "" : _noun);
@@ -345,5 +353,9 @@ internal sealed class PromptScene
         _colours.Clear();
     }
 
-    private void Bind(string noun, (string Name, Range At) colour) => Colours.TryAdd((noun, colour.Name), colour.At);
+    private void Bind(string noun, (string Name, Range At) colour)
+    {
+        Coloured.Add(noun);
+        Colours.TryAdd((noun, colour.Name), colour.At);
+    }
 }

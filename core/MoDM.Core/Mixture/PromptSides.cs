@@ -1,15 +1,24 @@
 namespace MoDM.Mixture;
 
-/// <summary>Where things stand in two prompts. "A left of B" and "B right of A" are the same; "near" and "above" do not exclude each other.</summary>
+/// <summary>
+/// Where things stand in two prompts. "A left of B" and "B right of A" are the same; "near" and "above" do not exclude each other.
+/// </summary>
 internal static class PromptSides
 {
+    private static readonly (string, string)[] Opposites =
+    [
+        ("left", "right"), ("north", "south"), ("east", "west"), ("top", "bottom"), ("above", "below"), ("in front of", "behind"),
+        ("inside", "outside"),
+    ];
+
     /// <returns>What is said of one prompt only and is wrong for the other, or null.</returns>
-    public static Relation? Contradiction(List<Relation> relations, List<Relation> others)
+    public static Relation? Contradiction(PromptScene scene, PromptScene other)
     {
-        var lacking = Unmatched(relations, others);
+        var lacking = Unmatched(scene.Relations, other.Relations);
         if (lacking.Count == 0) return null;
-        var extra = new Sides(Unmatched(others, relations));
-        return lacking.FindIndex(r => IsStrict(r) || extra.Exclude(r)) is var at and >= 0 ? lacking[at] : null;
+        var extra = new Sides(Unmatched(other.Relations, scene.Relations));
+        var at = lacking.FindIndex(r => IsStrict(r) || extra.Exclude(r, inOther: other.Keys.Contains(r.Of)));
+        return at < 0 ? null : lacking[at];
     }
 
     /// <summary>Nobody says "on the left" who would take the right.</summary>
@@ -21,12 +30,15 @@ internal static class PromptSides
         return relations.FindAll(r => !sides.Match(r));
     }
 
-    private static string Opposite(string direction) => direction switch
+    private static string Opposite(string direction)
     {
-        "left" => "right", "right" => "left", "north" => "south", "south" => "north", "east" => "west", "west" => "east",
-        "top" => "bottom", "bottom" => "top", "above" => "below", "below" => "above", "in front of" => "behind", "behind" => "in front of",
-        "inside" => "outside", _ => "inside",
-    };
+        foreach (var (one, other) in Opposites)
+        {
+            if (direction == one) return other;
+            if (direction == other) return one;
+        }
+        return "";
+    }
 
     private sealed class Sides
     {
@@ -51,7 +63,8 @@ internal static class PromptSides
         public bool Match(Relation r) => _of.Contains((r.Direction, r.Of)) || r.Of2.Length > 0 && _of.Contains((r.Direction, r.Of2))
             || r.What.Length > 0 && _whole.Contains((Opposite(r.Direction), r.Of, r.What));
 
-        public bool Exclude(Relation r) => !r.IsVague && (_axes.Contains(r.Axis) || _places.Contains(r.Of))
+        /// <param name="inOther">The place is in the other prompt too; if not, that is for the name's guard.</param>
+        public bool Exclude(Relation r, bool inOther) => !r.IsVague && (_places.Contains(r.Of) || inOther && _axes.Contains(r.Axis))
             || _of.Contains((Opposite(r.Direction), r.Of));
     }
 }

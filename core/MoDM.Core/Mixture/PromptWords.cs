@@ -130,12 +130,14 @@ internal sealed class PromptWords
         var number = word[..digits];
         var rest = word[digits..];
         // A weight, "(word:1.2)", an option's value or an aperture is about the picture, not in it.
-        var aside = start > 0 && Folded[start - 1] is ':' or '/' || _raw.Count > 0 && IsOption(_raw[^1].Start) || Ratios.AsSpan().Contains(number.ToString());
+        var aside = start > 0 && Folded[start - 1] is ':' or '/' || _raw.Count > 0 && IsOption(_raw[^1].Start)
+            || Ratios.Contains(number.ToString());
         var whole = int.TryParse(number, NumberStyles.AllowThousands, CultureInfo.InvariantCulture, out var value);
         var entry = aside ? new WordEntry(WordKind.Unit, "aside")
             : rest is "s" or "st" or "nd" or "rd" or "th" ? new WordEntry(WordKind.Ordinal, rest is "s" ? word.ToString() : $"{number}th")
             : rest.Length > 0 && rest.Length < 3 || PromptVocabulary.Find(rest).Kind == WordKind.Unit ? new WordEntry(WordKind.Unit, "unit")
-            : !whole || value is > 999 and < 2200 ? new WordEntry(WordKind.Ordinal, whole ? $"{value}" : number.ToString()) // A year, mostly.
+            : !whole || value is > 999 and < 2200 // A year, mostly.
+                ? new WordEntry(WordKind.Ordinal, whole ? $"{value}" : number.ToString())
             : new WordEntry(WordKind.Number, "digits", "", value);
         _raw.Add(new(start, rest.Length >= 3 ? start + digits : end, entry, brk, joined, false));
         if (rest.Length >= 3 && entry.Kind != WordKind.Unit)
@@ -158,7 +160,8 @@ internal sealed class PromptWords
         for (var i = at + 1; i < Folded.Length; i++)
         {
             if (isDouble ? Quotes.Contains(Folded[i])
-                : Folded[i] == '\'' && !char.IsWhiteSpace(Folded[i - 1]) && (i + 1 == Folded.Length || !char.IsLetterOrDigit(Folded[i + 1])))
+                : Folded[i] == '\'' && !char.IsWhiteSpace(Folded[i - 1])
+                    && (i + 1 == Folded.Length || !char.IsLetterOrDigit(Folded[i + 1])))
                 return i;
         }
         if (isDouble) noDouble = true; else noSingle = true; // Looked for once, so that a prompt full of quotes stays linear.
@@ -186,8 +189,8 @@ internal sealed class PromptWords
         var says = Of(_raw[i]) is "says" or "saying" or "reads" or "spelling" or "spells";
         var name = Of(_raw[i]) is "named" or "called" or "titled" or "labeled" or "labelled" or "entitled";
         var first = i + 1;
-        if (!says && !name || first == _raw.Count || _raw[first].Break || Of(_raw[i]) is "reads" or "called" && _raw[first].Kind == WordKind.Article)
-            return 0;
+        if (!says && !name || first == _raw.Count || _raw[first].Break) return 0;
+        if (Of(_raw[i]) is "reads" or "called" && _raw[first].Kind == WordKind.Article) return 0;
         var end = first;
         while (end < _raw.Count && !_raw[end].Break && !(name && end > first)
             && (_raw[end].Kind is not (WordKind.Side or WordKind.Light) && !IsPlaceLink(Of(_raw[end])) || end == first && says)) end++;

@@ -5,6 +5,11 @@ internal static class WordStem
 {
     private const int Shortest = 3;
 
+    private static readonly string[] Qualities =
+    [
+        "y", "ful", "ous", "ive", "al", "ic", "less", "ble", "ent", "ant", "ish", "some", "est", "esque", "ern", "ian", "ese", "ing", "ed",
+    ];
+
     /// <param name="word">Lower case.</param>
     public static string Of(ReadOnlySpan<char> word)
     {
@@ -22,8 +27,23 @@ internal static class WordStem
     /// <param name="word">Lower case.</param>
     public static bool IsPlural(ReadOnlySpan<char> word) =>
         word is "men" or "women" or "people" or "children" or "mice" or "geese" or "feet" or "teeth" or "oxen" or "cacti"
-        || word.Length > Shortest && word[^1] == 's' && word[^2] is not ('s' or 'u' or 'i') && word is not ("canvas" or "lens" or "atlas" or "christmas"
-            or "woods" or "stairs" or "glasses" or "pants" or "jeans" or "trousers" or "clothes" or "series" or "species");
+        || word.Length > Shortest && word[^1] == 's' && word[^2] is not ('s' or 'u' or 'i')
+            && word is not ("canvas" or "lens" or "atlas" or "christmas" or "woods" or "stairs" or "glasses"
+                or "pants" or "jeans" or "trousers" or "clothes" or "series" or "species");
+
+    /// <summary>As verbs and adverbs end.</summary>
+    public static bool EndsAsAction(ReadOnlySpan<char> word) => word.Length > 4
+        && (word.Length > 5 && word.EndsWith("ing") || word.EndsWith("ed") && !word.EndsWith("eed") || word.EndsWith("ly"))
+        && !PromptVocabulary.StillNouns.Contains(word.ToString());
+
+    /// <summary>As adjectives end.</summary>
+    public static bool EndsAsQuality(ReadOnlySpan<char> word)
+    {
+        if (word.Length <= Shortest) return false;
+        foreach (var ending in Qualities)
+            if (word.EndsWith(ending)) return true;
+        return false;
+    }
 
     private static bool EndsInEs(ReadOnlySpan<char> word) => word.EndsWith("ches") || word.EndsWith("shes") || word.EndsWith("xes")
         || word.EndsWith("sses") || word.EndsWith("zes");
