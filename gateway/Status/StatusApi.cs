@@ -24,7 +24,7 @@ internal static class StatusApi
         var (meter, workers) = (app.Services.GetRequiredService<LoadMeter>(), app.Services.GetRequiredService<WorkerRegistry>());
         var cache = app.Services.GetService<IImageCache>();
         Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, queue, meter, workers));
-        if (cache is not null) Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(cache.State));
+        if (cache is not null) Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, cache.State));
     }
 
     private static IResult Read(CurrentMixture current, RequestQueue queue, WorkerRegistry workers, LivePlan plan, HttpContext context)
