@@ -58,20 +58,8 @@ public class HashTests
     private static Action<JsonNode> Change(string document) => document switch
     {
         "demo" => Demo,
-        "volume" => s =>
-        {
-            Demo(s);
-            s["cache"]!["store"] = JsonNode.Parse("""{"embedded": {"volume": {"persistentVolumeClaim": {"claimName": "cache"}}}}""");
-            s["cache"]!["embedder"]!["volume"] = JsonNode.Parse("""{"persistentVolumeClaim": {"claimName": "models"}}""");
-        },
-        "pod" => s =>
-        {
-            Demo(s);
-            s["gateway"] = JsonNode.Parse("""
-                {"pod": {"image": "mine:2", "args": ["--queue-limit", "9"], "env": [{"name": "A", "value": "1"}], "envFrom": [{"secretRef": {"name": "s"}}],
-                 "nodeSelector": {"disk": "fast"}}}
-                """);
-        },
+        "volume" => OnVolumes,
+        "pod" => InAPodOfItsOwn,
         _ => Documents.Story,
     };
 
@@ -81,5 +69,21 @@ public class HashTests
         (spec["large"]!["name"], spec["small"]![0]!["name"]) = ("postcards-large", "postcards-small");
         spec["cache"]!["embedder"]!["path"] = "/models/postcards-clip";
         spec["slo"]!["percentile"] = 95;
+    }
+
+    private static void OnVolumes(JsonNode spec)
+    {
+        Demo(spec);
+        spec["cache"]!["store"] = JsonNode.Parse("""{"embedded": {"volume": {"persistentVolumeClaim": {"claimName": "cache"}}}}""");
+        spec["cache"]!["embedder"]!["volume"] = JsonNode.Parse("""{"persistentVolumeClaim": {"claimName": "models"}}""");
+    }
+
+    private static void InAPodOfItsOwn(JsonNode spec)
+    {
+        Demo(spec);
+        spec["gateway"] = JsonNode.Parse("""
+            {"pod": {"image": "mine:2", "args": ["--queue-limit", "9"], "env": [{"name": "A", "value": "1"}], "envFrom": [{"secretRef": {"name": "s"}}],
+             "nodeSelector": {"disk": "fast"}}}
+            """);
     }
 }
