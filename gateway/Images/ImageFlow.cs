@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Scheduling;
@@ -31,7 +32,7 @@ internal sealed class ImageFlow(
     /// <param name="mixture">As it is when the request comes, and for this request from then on.</param>
     /// <param name="edited">The caller's picture, for an edit.</param>
     public async Task<(ImagePlan? Plan, ApiError? Error)> PlanAsync(
-        ModelMixture mixture, ImageRequest request, byte[]? edited, CancellationToken cancel)
+        ModelMixture mixture, Caller caller, ImageRequest request, byte[]? edited, CancellationToken cancel)
     {
         var arrival = queue.Now;
         if (await AwaitFirstWorkerAsync(mixture.Spec.Slo.Latency, cancel) is { } early) return (null, early);
@@ -65,7 +66,7 @@ internal sealed class ImageFlow(
         // 5. Queue, unless it would be in vain.
         double WorkOf(HitDecision d) => (steps - d.SkipSteps) / (double)mixture.Spec.Steps;
         var (tickets, refused) = queue.Enqueue(
-            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
+            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised), caller.Tenant, caller.Weight));
         if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
         if (decision.Route == CacheRoute.Hit) GatewayMetrics.SkippedSteps.Observe(decision.SkipSteps);

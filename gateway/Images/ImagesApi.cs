@@ -1,5 +1,5 @@
 using MoDM.Api;
-using MoDM.Gateway.Cache;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Scheduling;
 using MoDM.Http;
 using MoDM.Mixture;
@@ -48,11 +48,12 @@ internal static partial class ImagesApi
     {
         var started = time.GetTimestamp();
         if (error is null && request!.Model is { } model && model != mixture.Name) error = UnknownModel(model, mixture);
+        error ??= CallerTurn.Of(context)?.Take(request!.N ?? 1);
         ImagePlan? plan = null;
         string drawnBy = "none";
         try
         {
-            if (error is null) (plan, error) = await flow.PlanAsync(mixture, request!, picture, context.RequestAborted);
+            if (error is null) (plan, error) = await flow.PlanAsync(mixture, Caller.Of(context), request!, picture, context.RequestAborted);
             if (plan is null)
                 await ApiErrors.WriteAsync(context, error!);
             else if (request!.Stream == true)
@@ -67,6 +68,7 @@ internal static partial class ImagesApi
         finally
         {
             if (plan is not null) flow.Abandon(plan);
+            CallerTurn.Of(context)?.Settle(error?.Status ?? 200, error?.Code);
             var log = context.RequestServices.GetRequiredService<ILogger<ImageFlow>>();
             Count(log, mixture, plan, drawnBy, error, time.GetElapsedTime(started));
         }

@@ -153,8 +153,8 @@ internal sealed class RequestScheduler(int limit)
     /// <summary>Everything that can begin now.</summary>
     public List<(Ticket Ticket, WorkerSlot Worker)> Dispatch()
     {
-        var started = new List<(Ticket, WorkerSlot)>();
-        while (ForLarge() is { } ticket && Free(large: true) is { } large)
+        var (started, hasSmall) = (new List<(Ticket, WorkerSlot)>(), HasSmall);
+        while (ForLarge(hasSmall) is { } ticket && Free(large: true) is { } large)
             started.Add(Start(ticket, large));
         while (ForSmall() is { } ticket && Free(large: false) is { } small)
             started.Add(Start(ticket, small));
@@ -164,7 +164,7 @@ internal sealed class RequestScheduler(int limit)
     }
 
     /// <summary>Where no small worker is, the hits of one tenant would wait for the misses of all.</summary>
-    private Ticket? ForLarge() => HasSmall ? _large.Misses?.Miss : _large.Any is { } tenant ? tenant.Miss ?? tenant.Hit : null;
+    private Ticket? ForLarge(bool hasSmall) => hasSmall ? _large.Misses?.Miss : _large.Any is { } tenant ? tenant.Miss ?? tenant.Hit : null;
 
     private Ticket? ForSmall()
     {
