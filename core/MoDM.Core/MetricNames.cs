@@ -25,6 +25,8 @@ public static class MetricNames
     public const string DegradeStep = "modm_degrade_step";
     public const string PlannedWorkers = "modm_planned_workers";
     public const string PredictedLatency = "modm_predicted_latency_seconds";
+    public const string CallersRefused = "modm_callers_refused_total";
+    public const string KeysValid = "modm_callers_keys_valid";
 
     // Worker
     public const string GenerationSeconds = "modm_generation_seconds";

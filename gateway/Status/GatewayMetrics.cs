@@ -50,6 +50,10 @@ internal static class GatewayMetrics
     public static readonly Gauge PlannedWorkers = Metrics.CreateGauge(MetricNames.PlannedWorkers, "Workers by plan.", "pool");
     public static readonly Gauge PredictedLatency = Metrics.CreateGauge(MetricNames.PredictedLatency,
         "Latency that the plan expects at the SLO's percentile; NaN when it is not known, or the queue grows.");
+    public static readonly Counter CallersRefused = Metrics.CreateCounter(MetricNames.CallersRefused,
+        "Requests refused, by their key's tenant; empty for those without a key that is known.", "tenant", "reason");
+    public static readonly Gauge KeysValid = Metrics.CreateGauge(MetricNames.KeysValid,
+        "1 when the file of keys is in force as it is, 0 when it has mistakes and the keys from before stay.");
 
     public static void Observe(ModelMixture mixture, CacheState cache)
     {

@@ -117,7 +117,7 @@ public sealed class FakeWorker : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context, ImageRequest request, byte[]? source)
     {
-        var job = new FakeJob(request, source);
+        var job = new FakeJob(request, source) { Headers = string.Join('\n', context.Request.Headers.Select(h => $"{h.Key}: {h.Value}")) };
         if (Interlocked.Increment(ref _inFlight) > Capacity || Draining || BusyAnswers-- > 0)
         {
             Interlocked.Decrement(ref _inFlight);
@@ -205,6 +205,7 @@ public sealed class FakeWorker : IAsyncDisposable
 /// <summary>What a fake worker was asked to draw, and how far it came.</summary>
 public sealed record FakeJob(ImageRequest Request, byte[]? Source)
 {
+    public string Headers { get; init; } = "";
     public int StepsDone { get; set; }
     public bool Cancelled { get; set; }
 }
