@@ -36,7 +36,11 @@ internal static partial class CallerGate
             var needed = NeedsKey(context.Request);
             if (!needed && !MayHaveKey(context.Request)) return next(context);
             var presented = Presented(context.Request);
-            if (presented is null && !needed) return next(context);
+            if (presented is null && !needed)
+            {
+                context.Features.Set(Caller.Nobody);
+                return next(context);
+            }
             if (presented is null || ring.Find(presented) is not { } key) return RefuseAsync(context, presented is null);
             var turn = new CallerTurn(key);
             context.Features.Set(key.Caller);
