@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -8,6 +9,7 @@ using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Gateway.Stories;
 using MoDM.Http;
@@ -63,6 +65,9 @@ internal static class Parts
             options.CacheFolder, CacheOf(s), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ImageCache>>()));
         services.AddSingleton<IImageCache>(s => s.GetRequiredService<ImageCache>());
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
+        services.AddSingleton<QualityFloor>().AddSingleton<SpareDrawing>().AddSingleton<Ledger>();
+        services.AddSingleton(_ => new AuditList(new Random(RandomNumberGenerator.GetInt32(int.MaxValue))));
+        services.AddHostedService<QualityAudit>();
     }
 
     public static void AddStories(this IServiceCollection services, GatewayOptions options)
