@@ -105,8 +105,8 @@ internal sealed class SpareDrawing(RequestQueue queue, LoadMeter meter, WorkerRe
         try
         {
             var answer = await drawing;
-            if (answer.Outcome == WorkerOutcome.Busy) return (SpareOutcome.Cancelled, null);
-            if (answer.Outcome != WorkerOutcome.Completed) return (SpareOutcome.Failed, null);
+            if (answer.Outcome != WorkerOutcome.Completed)
+                return (answer.Outcome == WorkerOutcome.Busy || spare.Needed.IsCompleted ? SpareOutcome.Cancelled : SpareOutcome.Failed, null);
             // As good a measure of the large model as a miss: it had the worker to itself from beginning to end.
             meter.Drew(spare.Worker.Rank, Stopwatch.GetElapsedTime(started).TotalSeconds, plan.Steps / (double)plan.Mixture.Spec.Steps);
             return (SpareOutcome.Completed, answer.Image);

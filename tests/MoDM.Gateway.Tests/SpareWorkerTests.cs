@@ -46,7 +46,7 @@ public sealed class SpareWorkerTests : IDisposable
     }
 
     [Fact]
-    public void An_image_gets_the_lent_worker_at_once_and_the_borrower_hears_of_it()
+    public async Task An_image_gets_the_lent_worker_at_once_and_the_borrower_hears_of_it()
     {
         _queue.Join(_large);
         var spare = _queue.Borrow()!;
@@ -54,19 +54,19 @@ public sealed class SpareWorkerTests : IDisposable
 
         var ticket = Assert.Single(_queue.Enqueue(TestMixture.Miss(_queue.Now)).Tickets!);
 
-        Assert.Same(_large, ticket.Turn!.Task.Result.Worker);
+        Assert.Same(_large, (await ticket.Turn!.Task).Worker);
         Assert.True(spare.Needed.IsCompleted);
     }
 
     [Fact]
-    public void Images_go_to_other_idle_workers_first()
+    public async Task Images_go_to_other_idle_workers_first()
     {
         _queue.Join(_large);
         _queue.Join(TestMixture.Large("l2"));
         _queue.Finished(_queue.Enqueue(TestMixture.Miss(_queue.Now)).Tickets![0], _large, seconds: 1); // The other is idle for longer now.
         var spare = _queue.Borrow()!;
 
-        var other = _queue.Enqueue(TestMixture.Miss(_queue.Now)).Tickets![0].Turn!.Task.Result.Worker;
+        var other = (await _queue.Enqueue(TestMixture.Miss(_queue.Now)).Tickets![0].Turn!.Task).Worker;
         Assert.NotSame(spare.Worker, other);
         Assert.False(spare.Needed.IsCompleted);
 
