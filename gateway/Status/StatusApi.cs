@@ -19,7 +19,7 @@ internal static class StatusApi
         app.MapGet("/readyz", (Readiness readiness) => readiness.WhyNot() is { } reason
                 ? Results.Text(reason, statusCode: 503) : Results.Text("ready"))
             .WithTags("Health").WithSummary("200 once misses can be drawn; in a cluster, once requests can wait for their workers");
-        app.MapGet("/v1/status", Read).WithTags("Health").WithSummary("Queue, workers, hit rate and cache").Produces<GatewayStatus>();
+        app.MapGet("/v1/status", Read).WithTags("Health").WithSummary("Queue, workers, hit rate, quality, savings and cache").Produces<GatewayStatus>();
         app.MapMetrics();
 
         var (mixture, queue) = (app.Services.GetRequiredService<CurrentMixture>(), app.Services.GetRequiredService<RequestQueue>());
