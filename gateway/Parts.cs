@@ -24,6 +24,9 @@ internal static class Parts
 {
     private const int RefusedConfiguration = 2;
 
+    /// <summary>The gateway starts without them after that.</summary>
+    private static readonly TimeSpan StoresMayTake = TimeSpan.FromSeconds(5);
+
     public static void AddGatewayDefaults(this WebApplicationBuilder builder, GatewayOptions options)
     {
         builder.WebHost.UseUrls(options.Urls);
@@ -61,9 +64,8 @@ internal static class Parts
         if (options.Stories is not null || options.StoriesDocument is not null)
             services.AddSingleton<StoriesBehind>().AddHostedService(s => s.GetRequiredService<StoriesBehind>());
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
-        services.AddSingleton(s => ImageCache.Open(
-            options.CacheFolder, CacheOf(s), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ImageCache>>()));
-        services.AddSingleton<IImageCache>(s => s.GetRequiredService<ImageCache>());
+        services.AddSingleton(s => OpenCache(
+            options, CacheOf(s), s.GetRequiredService<ClipEmbedder>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<IImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
         services.AddSingleton<QualityFloor>().AddSingleton<SpareDrawing>().AddSingleton<Ledger>();
         services.AddSingleton(_ => new AuditList(new Random(RandomNumberGenerator.GetInt32(int.MaxValue))));
@@ -113,6 +115,12 @@ internal static class Parts
             () => ImageFlow.SilenceFor(s.GetRequiredService<CurrentMixture>().Now)));
     }
 
+    /// <summary>The cache that the document describes: in a folder of this gateway, or shared.</summary>
+    public static IImageCache OpenCache(GatewayOptions options, Func<CacheSpec> spec, ClipEmbedder embedder, TimeProvider time, ILogger log) =>
+        options.Mixture.Spec.Cache.Shared is { } shared
+            ? SharedStores.Open(options.Mixture.Name, shared, null, embedder.Dimension, spec, time, log)
+            : ImageCache.Open(options.CacheFolder, spec, time, log);
+
     private static Func<SloSpec> SloOf(IServiceProvider services)
     {
         var mixture = services.GetRequiredService<CurrentMixture>();
@@ -155,10 +163,10 @@ internal static class Parts
             return await RefuseAsync($"There is no worker program beside {AppContext.BaseDirectory}; build it, or name running workers with --worker.");
         try
         {
-            if (options.Mixture.Spec.Modality == Modality.Image) OpenImages(app.Services);
+            if (options.Mixture.Spec.Modality == Modality.Image) await OpenImagesAsync(app.Services);
             await app.StartAsync();
         }
-        catch (ModelException e)
+        catch (Exception e) when (e is ModelException or StoreMismatchException)
         {
             return await RefuseAsync(e.Message);
         }
@@ -181,12 +189,12 @@ internal static class Parts
     }
 
     /// <summary>Rather than by the first request: what is wrong with them stops the start, and nobody waits for them.</summary>
-    private static void OpenImages(IServiceProvider services)
+    private static async Task OpenImagesAsync(IServiceProvider services)
     {
         var embedder = services.GetRequiredService<ClipEmbedder>();
         embedder.EmbedImage(new RgbImage(8, 8, new byte[8 * 8 * 3]));
         embedder.EmbedText("warm-up");
-        services.GetRequiredService<IImageCache>();
+        if (services.GetRequiredService<IImageCache>() is SharedCache shared) await shared.StartAsync(StoresMayTake);
     }
 
     private static async Task<int> RefuseAsync(string reason)

@@ -19,6 +19,7 @@ public static class MetricNames
     public const string CacheBytes = "modm_cache_bytes";
     public const string CacheEvictions = "modm_cache_evictions_total";
     public const string CacheAvailable = "modm_cache_available";
+    public const string StoreFailures = "modm_cache_store_failures_total";
     public const string Guarded = "modm_guarded_total";
     public const string SloMisses = "modm_slo_misses_total";
     public const string DegradeStep = "modm_degrade_step";

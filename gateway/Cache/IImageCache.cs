@@ -23,6 +23,9 @@ internal interface IImageCache
     /// <returns>False: they are not in the store yet, and come with their entry.</returns>
     ValueTask<bool> KeepAsync(string id, byte[] bytes, CancellationToken cancel);
 
+    /// <summary>Where a client gets a stored image without this gateway; null: nowhere else.</summary>
+    string? UrlOf(string id);
+
     /// <summary>Returns when the images are in the store and can be found. What was removed meanwhile stays out.</summary>
     /// <returns>How many sources left for them.</returns>
     /// <exception cref="IOException">Nothing of it counts.</exception>

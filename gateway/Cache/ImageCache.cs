@@ -158,6 +158,8 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         return new(true);
     }
 
+    string? IImageCache.UrlOf(string id) => null;
+
     Task<int> IImageCache.InsertAsync(IReadOnlyList<(CacheEntry Entry, byte[] Bytes)> images, CancellationToken cancel) =>
         Task.FromResult(Insert(images));
 

@@ -31,7 +31,7 @@ internal static class ImageAnswer
         if (request.ResponseFormat == "url")
         {
             var format = encoding == ImageEncoding.Png ? "" : $"?format={request.OutputFormat}";
-            return new ImageData { Url = $"{http.Scheme}://{http.Host}/v1/images/{image.Part.Id}{format}", Seed = image.Part.Seed };
+            return new ImageData { Url = encoding == ImageEncoding.Png && image.Url is { } elsewhere ? elsewhere : $"{http.Scheme}://{http.Host}/v1/images/{image.Part.Id}{format}", Seed = image.Part.Seed };
         }
         var png = plan.Mixture.Spec.Cache.PngText && encoding == ImageEncoding.Png
             ? Provenance.Of(image.Record).WriteInto(image.Png) : image.Png;

@@ -249,7 +249,7 @@ internal sealed class ImageFlow(
             QueueMs = Math.Round(waited.TotalMilliseconds, 2),
             EstimatedMs = ticket.Expected is { } expected ? Math.Round(1000 * expected.Expected) : null,
         };
-        return new DrawnImage(answer.Image, part, record) { BySmall = !worker.IsLarge };
+        return new DrawnImage(answer.Image, part, record) { BySmall = !worker.IsLarge, Url = stored == true ? cache.UrlOf(record.Id) : null };
     }
 
     private CacheEntry RecordOf(ImagePlan plan, ImagePart part, byte[] image)

@@ -103,4 +103,7 @@ internal sealed record ImagePlan
 internal sealed record DrawnImage(byte[] Png, ImagePart Part, CacheEntry Record)
 {
     public bool BySmall { get; init; }
+
+    /// <summary>Of the stored picture, where it is not this gateway's.</summary>
+    public string? Url { get; init; }
 }

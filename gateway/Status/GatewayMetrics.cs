@@ -40,6 +40,8 @@ internal static class GatewayMetrics
         "Images that left the cache or did not enter it.", "reason");
     public static readonly Gauge CacheAvailable = Metrics.CreateGauge(MetricNames.CacheAvailable,
         "1 while the cache's store is asked, 0 while it is left alone since it does not answer.");
+    public static readonly Counter StoreFailures = Metrics.CreateCounter(MetricNames.StoreFailures,
+        "Questions to a store of the shared cache that failed, or came to nothing in time.", "store", "reason");
     public static readonly Counter Guarded = Metrics.CreateCounter(MetricNames.Guarded,
         "Similar cached images that were not reused, since the prompts differ in something decisive.", "guard");
     public static readonly Counter SloMisses = Metrics.CreateCounter(MetricNames.SloMisses,

@@ -124,9 +124,6 @@ public enum CacheSharing { Tenant, Mixture }
 /// <summary>Which image leaves a full cache: the oldest, or the one that was not a source for the longest time.</summary>
 public enum CacheEviction { Fifo, Lru }
 
-/// <summary>What a guard looks at, in the prompts of a request and of the cached image that matches it.</summary>
-public enum PromptGuard { Negation, Number, Colour, Side, Text, Name }
-
 public sealed record CacheSpec
 {
     /// <summary>Of a mixture that makes no images.</summary>
