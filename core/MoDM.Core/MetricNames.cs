@@ -35,6 +35,8 @@ public static class MetricNames
     public const string SavedSteps = "modm_saved_steps_total";
     public const string SavedGpuSeconds = "modm_saved_gpu_seconds_total";
     public const string LostGpuSeconds = "modm_lost_gpu_seconds_total";
+    public const string CallersRefused = "modm_callers_refused_total";
+    public const string KeysValid = "modm_callers_keys_valid";
 
     // Worker
     public const string GenerationSeconds = "modm_generation_seconds";

@@ -76,7 +76,7 @@ internal sealed class ImageFlow(
         // 5. Queue, unless it would be in vain.
         double WorkOf(HitDecision d) => (steps - d.SkipSteps) / (double)mixture.Spec.Steps;
         var (tickets, refused) = queue.Enqueue(
-            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
+            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised), caller.Tenant, caller.Weight));
         if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
         if (decision.Route == CacheRoute.Hit)

@@ -47,6 +47,7 @@ internal static partial class ImagesApi
     {
         var started = time.GetTimestamp();
         if (error is null && request!.Model is { } model && model != mixture.Name) error = UnknownModel(model, mixture);
+        error ??= CallerTurn.Of(context)?.Take(request!.N ?? 1);
         ImagePlan? plan = null;
         string drawnBy = "none";
         try
@@ -66,6 +67,7 @@ internal static partial class ImagesApi
         finally
         {
             if (plan is not null) flow.Abandon(plan);
+            CallerTurn.Of(context)?.Settle(error?.Status ?? 200, error?.Code);
             var log = context.RequestServices.GetRequiredService<ILogger<ImageFlow>>();
             Count(log, mixture, plan, drawnBy, error, time.GetElapsedTime(started));
         }

@@ -24,9 +24,13 @@ internal static class StatusApi
 
         var (mixture, queue) = (app.Services.GetRequiredService<CurrentMixture>(), app.Services.GetRequiredService<RequestQueue>());
         var (meter, workers) = (app.Services.GetRequiredService<LoadMeter>(), app.Services.GetRequiredService<WorkerRegistry>());
-        var cache = app.Services.GetService<IImageCache>();
+        // Not yet: it is opened where what is wrong with it can be told.
+        var cache = new Lazy<IImageCache?>(() => app.Services.GetService<IImageCache>());
         Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, queue, meter, workers));
-        if (cache is not null) Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(cache.State));
+        Metrics.DefaultRegistry.AddBeforeCollectCallback(() =>
+        {
+            if (cache.Value is { } opened) GatewayMetrics.Observe(mixture.Now, opened.State);
+        });
         if (app.Services.GetService<QualityFloor>() is { } quality)
             Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(quality.Status()));
     }

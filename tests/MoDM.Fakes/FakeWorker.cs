@@ -127,7 +127,7 @@ public sealed class FakeWorker : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context, ImageRequest request, byte[]? source)
     {
-        var job = new FakeJob(request, source);
+        var job = new FakeJob(request, source) { Headers = string.Join('\n', context.Request.Headers.Select(h => $"{h.Key}: {h.Value}")) };
         if (context.Request.Headers[WorkerHeaders.Background] == "true")
         {
             await AnswerInBackgroundAsync(context, request, job);
@@ -261,6 +261,7 @@ public sealed class FakeWorker : IAsyncDisposable
 /// <summary>What a fake worker was asked to draw, and how far it came.</summary>
 public sealed record FakeJob(ImageRequest Request, byte[]? Source)
 {
+    public string Headers { get; init; } = "";
     public int StepsDone { get; set; }
     public bool Cancelled { get; set; }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using MoDM.Fakes;
+using MoDM.Gateway.Callers;
 using MoDM.Onnx;
 
 namespace MoDM.Gateway.Tests;
@@ -203,6 +204,44 @@ public sealed class QualityTests : IAsyncLifetime
         Assert.InRange((double)ledger["gpu_seconds_saved"]!, 2 * 0.5 - 0.01, 4);
         Assert.Equal(skipped, await MetricAsync(gateway, """modm_saved_steps_total{tenant=""}"""));
         Assert.Equal((double)ledger["gpu_seconds_saved"]!, await MetricAsync(gateway, """modm_saved_gpu_seconds_total{tenant=""}"""), 3);
+    }
+
+    [Fact]
+    public async Task Each_tenant_sees_what_its_own_hits_saved_and_an_admin_all_of_it()
+    {
+        var file = Path.Combine(TempFolder.New(), "keys.jsonl");
+        string[] keys = [NewKey("alice"), NewKey("bob"), NewKey("root", "--admin")];
+        await using var gateway = await GatewayProcess.StartAsync(
+            [_large, _small], "--mixture", await OverloadTests.MixtureWithAsync([AllHitsAreSampled[0]]), "--keys", file);
+
+        // Of alice one hit, of bob two: of their own pictures, since tenants do not share them.
+        for (var i = 0; i < 2; i++)
+        {
+            Use(keys[i]);
+            await GatewayProcess.Eventually(async () => (await gateway.GenerateAsync(new { prompt = "a red kite", seed = 0 })).IsSuccessStatusCode);
+            await gateway.StatusAsync(s => (int)s["cache"]!["entries"]! == 2 * i + 1);
+            for (var hit = 1; hit <= i + 1; hit++)
+                await HitAsync(gateway, hit);
+        }
+
+        var hits = new List<int>();
+        foreach (var key in keys)
+        {
+            Use(key);
+            hits.Add((int)(await StatusAsync(gateway))["ledger"]!["hits"]!);
+        }
+        Assert.Equal([1, 2, 3], hits);
+        Assert.Equal(2, await MetricAsync(gateway, """modm_saved_steps_total{tenant="bob"}""") / await MetricAsync(gateway, """modm_saved_steps_total{tenant="alice"}"""));
+
+        void Use(string key) => gateway.Http.DefaultRequestHeaders.Authorization = new("Bearer", key);
+
+        string NewKey(string name, params string[] more)
+        {
+            using var said = new StringWriter();
+            using var complaints = new StringWriter();
+            Assert.Equal(0, KeysCommand.Run(["add", name, "--keys", file, .. more], said, complaints));
+            return said.ToString().Trim();
+        }
     }
 
     private async Task<GatewayProcess> StartAsync(params (string, string)[] changes)

@@ -23,6 +23,8 @@ internal static class CacheCommand
 
     private const int Pairs = 200;
 
+    private static readonly IReadOnlyList<PromptGuard>[] Guards = [PromptGuards.All, []];
+
     public static async Task<int> RunAsync(IReadOnlyList<string> args, string demo, CancellationToken stop)
     {
         var line = new CommandLine(args, Names, new HashSet<string>());
@@ -49,7 +51,7 @@ internal static class CacheCommand
         if (shared is not null)
             figures.Add(await SharedAsync(world, mixture.Spec.Cache with { Shared = shared, Capacity = sizes[^1] }, mixture.Spec.Steps, embedder.Dimension, stop));
 
-        bool Passes(PromptPair pair) => PromptGuards.Check(pair.Asked, pair.Cached, PromptGuards.All) is null;
+        static bool Passes(PromptPair pair) => PromptGuards.Check(pair.Asked, pair.Cached, PromptGuards.All) is null;
         var decisive = PairRate.Of(PromptPairs.Decisive(PairVocabulary.HeldOut, seed, Pairs), Passes);
         var paraphrases = PairRate.Of(PromptPairs.Paraphrases(PairVocabulary.HeldOut, seed, Pairs), Passes);
         Console.WriteLine(Render(figures));
@@ -64,8 +66,8 @@ internal static class CacheCommand
     private static IEnumerable<CacheSpec> Settings(CacheSpec document, IReadOnlyList<int> sizes) =>
         from size in sizes
         from eviction in Enum.GetValues<CacheEviction>()
-        from guards in new[] { true, false }
-        select document with { Capacity = size, Eviction = eviction, Guards = guards ? PromptGuards.All : [] };
+        from guards in Guards
+        select document with { Capacity = size, Eviction = eviction, Guards = guards };
 
     private static async Task<CacheFigures> EmbeddedAsync(CacheWorld world, CacheSpec spec, int steps, CancellationToken stop)
     {

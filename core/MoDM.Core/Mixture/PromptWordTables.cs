@@ -110,8 +110,10 @@ internal static class PromptWordTables
             spring springtime, summer summertime, autumn fall autumnal, winter wintertime wintry
             """),
         new(WordKind.Content, "sky", """
-            morning dawn sunrise daybreak early_morning rising_sun sun_rising, noon midday day daytime broad_daylight, evening sunset dusk
-            twilight nightfall sundown setting_sun sun_setting, night midnight nighttime moonlit, sun sunny sunshine sunlit, rain rainy
+            morning dawn sunrise daybreak early_morning rising_sun sun_rising, noon midday day daytime broad_daylight sunny_day
+            clear_day, evening evening_glow sunset dusk
+            twilight nightfall sundown setting_sun sun_setting, night midnight nighttime moonlit
+            dark_night, sun sunny sunshine sunlit, rain rainy
             raining rainfall, snow snowy snowing snowfall, fog foggy mist misty haze hazy, storm stormy thunderstorm tempest, cloud cloudy
             overcast, aurora northern_lights polar_lights
             """),
@@ -155,15 +157,17 @@ internal static class PromptWordTables
             bicycle bike, motorcycle motorbike, train locomotive railway_train, airplane plane aeroplane aircraft, ship vessel, boat
             rowboat rowing_boat, sailboat sailing_boat sailing_ship, ufo flying_saucer, balloon hot_air_balloon, airship zeppelin blimp,
             rocket space_rocket, spaceship spacecraft starship, subway underground_train, tram streetcar, carriage, tank, van minivan,
-            taxi cab, house home, cottage bungalow, cabin hut shack log_cabin, castle fortress citadel, palace, church chapel, cathedral,
+            taxi cab, house home, cottage bungalow, cabin hut shack log_cabin
+            small_house, castle fortress citadel, palace, church chapel, cathedral,
             temple shrine, tower, skyscraper high_rise, building, shop store, pub tavern bar inn, hospital, school, library, factory,
             barn, farm, lighthouse, windmill, tent, market marketplace bazaar, cemetery graveyard, prison jail, movie_theater cinema,
             theater theatre, apartment flat, room chamber, kitchen, garage, garden yard backyard, park, road highway street roadway, path
-            trail footpath, alley alleyway, city metropolis town cityscape skyline, village hamlet, bridge, harbor harbour port, dock pier
-            jetty, fence, wall, window, door doorway, roof rooftop, stair stairs staircase steps, sea ocean, lake, pond, river stream
-            creek brook, waterfall cascade, beach seashore shore seaside coast, forest woods woodland, jungle rainforest, swamp marsh bog
-            wetland, desert, dune, mountain peak mount mountains, hill hillside hilltop, cliff precipice, valley vale, canyon gorge
-            ravine, cave cavern grotto, island isle, meadow grassland pasture, field, sky heavens, star starry stars, moon moonlight,
+            trail footpath, alley alleyway, city metropolis town cityscape skyline city_skyline tall_buildings, village hamlet, bridge, harbor harbour port, dock pier
+            jetty, fence, wall, window, door doorway, roof rooftop, stair stairs staircase steps, sea ocean calm_water open_water, lake, pond, river stream
+            creek brook, waterfall cascade, beach seashore shore seaside coast, forest woods woodland pine_forest pine_trees, jungle rainforest, swamp marsh bog
+            wetland, desert dune desert_dunes sand_dunes,
+            mountain peak mount mountains snowy_mountains snow_capped_peaks, hill hillside hilltop, cliff precipice, valley vale, canyon gorge
+            ravine red_canyon rock_cliffs red_rock_cliffs, cave cavern grotto, island isle, meadow grassland pasture rolling_hills green_hills, field, sky heavens, star starry stars, moon moonlight,
             planet, galaxy, space outer_space cosmos, tree, flower blossom bloom, rose, leaf leaves foliage, grass, stone rock boulder,
             pebble, wood timber, fire flame blaze, smoke, water, ice, sand, soccer football, sofa couch settee, chair armchair, table,
             desk, bed, lamp, lantern, candle, mirror, curtain, carpet rug, clock, watch, cup mug, glass, bottle, plate dish, bowl, knife,
