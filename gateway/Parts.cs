@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -8,6 +9,7 @@ using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Gateway.Stories;
 using MoDM.Http;
@@ -65,6 +67,9 @@ internal static class Parts
         services.AddSingleton(s => OpenCache(
             options, CacheOf(s), s.GetRequiredService<ClipEmbedder>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<IImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
+        services.AddSingleton<QualityFloor>().AddSingleton<SpareDrawing>().AddSingleton<Ledger>();
+        services.AddSingleton(_ => new AuditList(new Random(RandomNumberGenerator.GetInt32(int.MaxValue))));
+        services.AddHostedService<QualityAudit>();
     }
 
     public static void AddStories(this IServiceCollection services, GatewayOptions options)

@@ -6,6 +6,7 @@ using MoDM.Gateway.Cache;
 using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 using MoDM.Onnx;
@@ -16,7 +17,7 @@ namespace MoDM.Gateway.Images;
 /// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
 internal sealed class ImageFlow(
     ClipEmbedder embedder, IImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter, WorkerRegistry workers,
-    WorkerForwarder forwarder, TimeProvider time)
+    WorkerForwarder forwarder, QualityFloor quality, AuditList audits, Ledger ledger, TimeProvider time)
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
     private const int Attempts = 3;
@@ -55,11 +56,12 @@ internal sealed class ImageFlow(
             ? await cache.FindAsync(bucket, prompt.Vector, hurry.Token) : null;
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
         var degrade = queue.Degrade;
-        var guard = match is { } like && caching.Hits.Count > 0 && like.Similarity >= caching.Hits[0].Similarity
+        var (hits, raisedBy) = quality.InForce(caching);
+        var guard = match is { } like && hits.Count > 0 && like.Similarity >= hits[0].Similarity
             ? PromptGuards.Check(request.Prompt!, like.Entry.Prompt, caching.Guards) : null;
         var question = new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity, guard);
         var (usual, raised) = edited is null
-            ? (HitPolicy.Decide(question, caching.Hits), HitPolicy.Decide(question, caching.Hits, raised: true))
+            ? (HitPolicy.Decide(question, hits, aboveDocument: raisedBy), HitPolicy.Decide(question, hits, raised: true, raisedBy))
             : Both(new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)),
                 "an edit starts from the caller's own image"));
         var decision = degrade >= DegradeStep.HigherSkip ? raised : usual;
@@ -198,7 +200,7 @@ internal sealed class ImageFlow(
         }
     }
 
-    private static WorkerJob JobFor(ImagePlan plan, int index, string model)
+    public static WorkerJob JobFor(ImagePlan plan, int index, string model)
     {
         var request = plan.Request;
         var pool = plan.Mixture.Spec.Pools.First(p => p.Name == model);
@@ -238,6 +240,8 @@ internal sealed class ImageFlow(
         using var hurry = Hurry(plan.Mixture.Spec.Cache, cancel);
         bool? stored = byUrl ? await cache.KeepAsync(record.Id, answer.Image, hurry.Token) : null;
         if (admission.Admit || byUrl) writer.Add(record, answer.Image);
+        if (plan.Decision.Route == CacheRoute.Hit) ledger.Count(plan, part);
+        audits.Offer(plan, index, answer.Image);
         part = part with
         {
             Id = admission.Admit || byUrl ? record.Id : null,

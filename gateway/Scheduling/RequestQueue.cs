@@ -25,6 +25,7 @@ internal sealed class RequestQueue : IDisposable
     private readonly Dictionary<WorkerSlot, TaskCompletionSource> _draining = [];
     private DegradeStep _degrade;
     private double _missWorkers;
+    private SpareWorker? _spare;
 
     /// <param name="slo">As the document has it now.</param>
     public RequestQueue(int limit, Func<SloSpec> slo, LoadMeter meter, TimeProvider time)
@@ -99,6 +100,12 @@ internal sealed class RequestQueue : IDisposable
         _drawing.Remove(ticket);
         s.Requeue(ticket);
     });
+
+    /// <summary>A large worker that nobody needs now, and for as long as that is so; null while there is none. It counts as idle.</summary>
+    public SpareWorker? Borrow()
+    {
+        lock (_lock) return _scheduler.Waiting > 0 ? null : _spare = SpareWorker.Of(_scheduler.Workers);
+    }
 
     public void Join(WorkerSlot worker) => Change(s => s.Join(worker));
 
@@ -195,6 +202,7 @@ internal sealed class RequestQueue : IDisposable
             _drawing[ticket] = (worker, done);
             ticket.Turn!.TrySetResult(new Turn(worker, Expired: false));
         }
+        _spare?.Look(_scheduler.Workers);
         foreach (var (worker, idle) in _draining)
         {
             if (worker.InFlight > 0) continue;

@@ -19,8 +19,10 @@ public readonly record struct HitDecision(CacheRoute Route, int SkipSteps, strin
 /// <summary>Hit or miss, and from which step: arXiv 2503.11972, section 4 (cache-hit-aware k).</summary>
 public static class HitPolicy
 {
+    /// <param name="hits">In force.</param>
     /// <param name="raised">Skip as much as the next threshold allows: <see cref="Planning.DegradeStep.HigherSkip"/>.</param>
-    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits, bool raised = false)
+    /// <param name="aboveDocument">What the thresholds are above the document's, for quality: <see cref="QualityControl"/>.</param>
+    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits, bool raised = false, double aboveDocument = 0)
     {
         if (question.Mode != CacheMode.Auto)
             return Miss($"the request said cache: {question.Mode.ToString().ToLowerInvariant()}");
@@ -32,7 +34,8 @@ public static class HitPolicy
         if (hits.Count == 0)
             return Miss("the mixture lists no hit thresholds");
         if (similarity < hits[0].Similarity)
-            return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}"));
+            return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}")
+                + (aboveDocument > 0 ? Say($", which is raised by {aboveDocument:0.####} to keep the quality floor") : ""));
 
         // Complaint 16: what turns a meaning around hardly moves an embedding.
         if (question.Guard is { } guard)
