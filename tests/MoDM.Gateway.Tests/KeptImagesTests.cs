@@ -58,7 +58,9 @@ public sealed class KeptImagesTests : IAsyncLifetime
         Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes("a red kite"))), (string)said["prompt_sha256"]!);
         Assert.DoesNotContain("kite", said.ToJsonString(), StringComparison.Ordinal);
         var png = await _gateway.Http.GetByteArrayAsync($"/v1/images/{child}", Cancel);
-        Assert.Equal(said.ToJsonString(), TextOf(png)!.ToJsonString());
+        var text = TextOf(png)!;
+        said.AsObject().Remove("created");
+        Assert.Equal(said.ToJsonString(), text.ToJsonString());
         MoDM.Onnx.RgbImage.Decode(png);
     }
 
