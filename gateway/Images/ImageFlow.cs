@@ -23,6 +23,9 @@ internal sealed class ImageFlow(
     private const int Attempts = 3;
     private const double DefaultEditStrength = 0.8;
 
+    /// <summary>Images that a prompt is compared with word by word: where a guard keeps the most similar one from standing in, the next may.</summary>
+    private const int Candidates = 8;
+
     /// <summary>To come back after, where the time that a worker takes to start is all there is to wait for.</summary>
     private const int StartSeconds = 5;
     private static readonly HitDecision GoneSource = new(CacheRoute.Miss, 0, "the cached image is gone or damaged");
@@ -43,7 +46,7 @@ internal sealed class ImageFlow(
         var (size, refusal) = SizeOf(request, workers.Sizes);
         if (refusal is not null) return (null, ApiError.BadRequest("size", refusal));
 
-        // 1. Embed the prompt. 2. Find the most similar cached image. 3. Decide.
+        // 1. Embed the prompt. 2. Find the most similar cached images. 3. Decide.
         var started = time.GetTimestamp();
         var prompt = embedder.EmbedText(request.Prompt!);
         var embedding = time.GetElapsedTime(started);
@@ -52,13 +55,14 @@ internal sealed class ImageFlow(
             caching.Sharing == CacheSharing.Tenant ? caller.Owner : "", embedder.Revision, size, request.NegativePrompt, request.GuidanceScale);
         var mode = ImagePlan.ModeOf(request);
         using var hurry = Hurry(caching, cancel);
-        var match = edited is null && mode == CacheMode.Auto && !prompt.Truncated
-            ? await cache.FindAsync(bucket, prompt.Vector, hurry.Token) : null;
+        var candidates = edited is null && mode == CacheMode.Auto && !prompt.Truncated
+            ? await cache.FindAsync(bucket, prompt.Vector, Candidates, hurry.Token) : [];
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
         var degrade = queue.Degrade;
         var (hits, raisedBy) = quality.InForce(caching);
-        var guard = match is { } like && hits.Count > 0 && like.Similarity >= hits[0].Similarity
-            ? PromptGuards.Check(request.Prompt!, like.Entry.Prompt, caching.Guards) : null;
+        var (chosen, guard) = HitPolicy.Choose(
+            request.Prompt!, [.. candidates.Select(c => (c.Similarity, c.Entry.Prompt))], hits.Count > 0 ? hits[0].Similarity : double.PositiveInfinity, caching.Guards);
+        CacheMatch? match = chosen < 0 ? null : candidates[chosen];
         var question = new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity, guard);
         var (usual, raised) = edited is null
             ? (HitPolicy.Decide(question, hits, aboveDocument: raisedBy), HitPolicy.Decide(question, hits, raised: true, raisedBy))

@@ -22,6 +22,9 @@ internal sealed record CacheFigures(
 /// <summary>Requests one after the other through the production cache, policy and guards, without drawing.</summary>
 internal static class CacheReplay
 {
+    /// <summary>As the gateway compares word by word.</summary>
+    private const int Candidates = 8;
+
     private static readonly SceneAttribute[] Decisive = [SceneAttribute.Subject, SceneAttribute.Color];
 
     public static async Task<CacheFigures> RunAsync(CacheWorld world, IImageCache cache, CacheSpec spec, int steps, CancellationToken stop)
@@ -32,13 +35,13 @@ internal static class CacheReplay
         {
             var asked = world.Trace[i];
             var started = Stopwatch.GetTimestamp();
-            var match = await cache.FindAsync("bench", world.Texts[i], stop);
+            var found = await cache.FindAsync("bench", world.Texts[i], Candidates, stop);
             lookUps.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
 
-            var without = HitPolicy.Decide(new HitQuestion(CacheMode.Auto, steps, false, match?.Similarity), spec.Hits);
-            var guard = match is { } like && without.Route == CacheRoute.Hit ? PromptGuards.Check(asked.Prompt, like.Entry.Prompt, spec.Guards) : null;
+            var (chosen, guard) = HitPolicy.Choose(asked.Prompt, [.. found.Select(f => (f.Similarity, f.Entry.Prompt))], spec.Hits[0].Similarity, spec.Guards);
+            CacheMatch? match = chosen < 0 ? null : found[chosen];
+            var hit = HitPolicy.Decide(new HitQuestion(CacheMode.Auto, steps, false, match?.Similarity, guard), spec.Hits).Route == CacheRoute.Hit;
             if (guard is not null) guarded++;
-            var hit = without.Route == CacheRoute.Hit && guard is null;
             if (hit)
             {
                 hits++;

@@ -52,6 +52,25 @@ public static class HitPolicy
                 + $"{skip} of {question.Steps} steps are skipped" + (raised ? ", more than usual under this load" : ""));
     }
 
+    /// <summary>
+    /// Which of the most similar images is asked about: the first one similar enough that no guard keeps from standing in; where
+    /// there is none, the most similar one, with the guard that fired.
+    /// </summary>
+    /// <param name="candidates">The best first; each with the prompt that it was drawn from.</param>
+    /// <param name="least">The lowest similarity of a hit.</param>
+    /// <returns>The candidate's place; -1 for none.</returns>
+    public static (int Chosen, GuardVerdict? Guard) Choose(
+        string asked, IReadOnlyList<(double Similarity, string Prompt)> candidates, double least, IReadOnlyCollection<PromptGuard> guards)
+    {
+        GuardVerdict? first = null;
+        for (var i = 0; i < candidates.Count && candidates[i].Similarity >= least; i++)
+        {
+            if (PromptGuards.Check(asked, candidates[i].Prompt, guards) is not { } fired) return (i, null);
+            first ??= fired;
+        }
+        return (candidates.Count == 0 ? -1 : 0, first);
+    }
+
     private static HitDecision Miss(string reason) => new(CacheRoute.Miss, 0, reason);
 
     private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

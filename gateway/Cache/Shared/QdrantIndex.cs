@@ -56,12 +56,12 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
     }
 
     /// <param name="notBefore">Milliseconds since 1970; older ones are not looked at.</param>
-    public Task<CacheMatch?> FindAsync(string bucket, float[] vector, long notBefore, CancellationToken cancel) => health.AskAsync<CacheMatch?>(async () =>
+    public Task<IReadOnlyList<CacheMatch>> FindAsync(string bucket, float[] vector, int most, long notBefore, CancellationToken cancel) => health.AskAsync(async () =>
     {
         var filter = new Filter { Must = { MatchKeyword("bucket", bucket), Match("source", true) } };
         if (notBefore > 0) filter.Must.Add(Range("created", new Qdrant.Client.Grpc.Range { Gte = notBefore }));
-        var found = await client.QueryAsync(collection, vector, filter: filter, limit: 1, payloadSelector: true, cancellationToken: cancel);
-        return found.Count == 0 ? null : new CacheMatch(EntryOf(found[0].Payload), found[0].Score);
+        var found = await client.QueryAsync(collection, vector, filter: filter, limit: (ulong)most, payloadSelector: true, cancellationToken: cancel);
+        return (IReadOnlyList<CacheMatch>)[.. found.Select(p => new CacheMatch(EntryOf(p.Payload), p.Score))];
     }, cancel);
 
     /// <returns>What is known of those that are there.</returns>

@@ -49,17 +49,17 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         _watching = WatchAsync();
     }
 
-    public async ValueTask<CacheMatch?> FindAsync(string bucket, float[] vector, CancellationToken cancel)
+    public async ValueTask<IReadOnlyList<CacheMatch>> FindAsync(string bucket, float[] vector, int most, CancellationToken cancel)
     {
         // Without its picture a match is of no use.
-        if (_imagesHealth.Trouble is not null) return null;
+        if (_imagesHealth.Trouble is not null) return [];
         try
         {
-            return await _index.FindAsync(bucket, vector, NotBefore, cancel);
+            return await _index.FindAsync(bucket, vector, most, NotBefore, cancel);
         }
         catch (StoreUnavailableException)
         {
-            return null;
+            return [];
         }
     }
 
