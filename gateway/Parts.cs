@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.OpenApi;
 using MoDM.Api;
 using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
@@ -48,6 +49,16 @@ internal static class Parts
                     ? "The OpenAI Images API, served by a mixture of diffusion models."
                     : "The OpenAI Completions APIs, and endings of stories, served by an external model and one of its own.",
             };
+            if (options.Keys is not null)
+            {
+                document.AddComponent("key", new OpenApiSecurityScheme
+                {
+                    Type = SecuritySchemeType.Http,
+                    Scheme = "bearer",
+                    Description = "An API key; the picture behind GET /v1/images/{id} needs none.",
+                });
+                document.Security = [new() { [new OpenApiSecuritySchemeReference("key", document)] = [] }];
+            }
             return Task.CompletedTask;
         }));
         builder.Services.ConfigureHttpJsonOptions(o =>

@@ -2,6 +2,7 @@
 // What prompts and answers say reaches the document as text only (textContent, value, alt), never as markup.
 
 import { parse, readEvents } from './events.js';
+import { ask } from './key.js';
 
 const $ = id => document.getElementById(id);
 const form = $('form'), stage = $('stage');
@@ -95,7 +96,7 @@ async function draw() {
 async function follow(request, batch, signal) {
   let response;
   try {
-    response = await fetch('v1/images/generations', {
+    response = await ask('v1/images/generations', {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: write(request), signal,
     });
   } catch (failure) {
@@ -424,7 +425,11 @@ async function watch() {
   if (document.hidden || asking) return;
   asking = true;
   try {
-    const response = await fetch('v1/status', { signal: AbortSignal.timeout(5000), cache: 'no-store' });
+    const response = await ask('v1/status', { signal: AbortSignal.timeout(5000), cache: 'no-store' });
+    if (response.status === 401) {
+      $('live').dataset.state = 'lost';
+      return setText($('live-text'), 'asks for an API key');
+    }
     if (!response.ok) throw new Error(`status ${response.status}`);
     showStatus(await response.json());
   } catch {
@@ -508,7 +513,7 @@ function setText(node, text) {
 }
 
 async function findModel() {
-  const list = await fetch('v1/models').then(r => r.ok ? r.json() : null).catch(() => null);
+  const list = await ask('v1/models').then(r => r.ok ? r.json() : null).catch(() => null);
   mixture = list?.data?.[0]?.id;
 }
 

@@ -43,11 +43,15 @@ public sealed class RunningGateway : IAsyncDisposable
         return file;
     }
 
-    public static async Task<RunningGateway> StartAsync(string cache, params string[] arguments)
+    public static Task<RunningGateway> StartAsync(string cache, params string[] arguments) => StartAsync(cache, null, arguments);
+
+    /// <param name="key">For the API, where the arguments name a file of keys.</param>
+    public static async Task<RunningGateway> StartAsync(string cache, string? key, string[] arguments)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory.Replace("MoDM.EndToEnd.Tests", "MoDM.Gateway", StringComparison.Ordinal), "MoDM.Gateway.dll");
         var server = new ChildServer(assembly, ["--urls", "http://127.0.0.1:0", "--cache", cache, .. arguments]);
         var gateway = new RunningGateway(server, await server.AddressAsync(TestContext.Current.CancellationToken));
+        if (key is not null) gateway.Http.DefaultRequestHeaders.Authorization = new("Bearer", key);
         await gateway.StatusAsync(s => s["workers"]!.AsArray() is { Count: > 0 } workers && workers.All(w => (string)w!["state"]! == "ready"));
         return gateway;
     }

@@ -2,6 +2,7 @@
 // What people and models write reaches the document as text only (textContent, value, alt), never as markup.
 
 import { parse, readEvents } from '../events.js';
+import { ask } from '../key.js';
 
 const $ = id => document.getElementById(id);
 const form = $('form'), prompt = $('prompt'), button = $('write');
@@ -82,7 +83,7 @@ async function write(request) {
 async function follow(request, ending, signal) {
   let response;
   try {
-    response = await fetch(api('stories/endings'), {
+    response = await ask(api('stories/endings'), {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, signal,
       body: JSON.stringify({ ...request, stream: true }),
     });
@@ -249,7 +250,7 @@ $('examples').addEventListener('click', event => {
 
 async function findModels() {
   clearTimeout(timer);
-  const response = await fetch(api('stories/models'), { cache: 'no-store' }).catch(() => null);
+  const response = await ask(api('stories/models'), { cache: 'no-store' }).catch(() => null);
   const ids = response?.ok ? (await response.json().catch(() => null))?.data?.map(m => m.id) ?? [] : [];
   if (!ready && ids.length > 0 && !running) setText($('note'), '');   // it may say: not yet
   ready = ids.length > 0;
@@ -259,6 +260,7 @@ async function findModels() {
   setText($('live-text'), ready ? ids[0]
     : !response ? 'The gateway does not answer.'
     : response.status === 503 ? 'The stories are starting.'
+    : response.status === 401 ? 'This gateway asks for an API key.'
     : response.ok || response.status === 404 ? 'No story mixture is served here.'
     : `The gateway answered with status ${response.status}.`);
   setRunning(running !== null);
