@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.Extensions.Time.Testing;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 
@@ -8,7 +10,8 @@ namespace MoDM.Gateway.Tests.Callers;
 /// The scheduler on virtual time: eight workers that draw an image in about a second, and seven tenants of the same weight. Five
 /// have batches of which something always waits, so that the workers are busy anyway; two each ask for 5 % of what the
 /// workers draw, at random, where a seventh is everybody's share. In the flood one of these two asks for ten times as much, that is for half of it
-/// all. (Where workers were idle before it, a flood makes others wait as any load does: until one of them is done.)
+/// all. Where workers were idle before it, a flood makes others wait as any load does, until one of them is done: there the rate of its
+/// key keeps it out.
 /// </summary>
 public class FloodTests
 {
@@ -26,8 +29,25 @@ public class FloodTests
         Assert.True(unfair > 5 * flooded, "A test that the old order passes shows nothing.");
     }
 
-    private static double WaitOfOther(double flood, bool fair)
+    [Fact]
+    public void Where_workers_are_idle_the_rate_of_its_key_keeps_a_flood_from_the_others()
     {
+        // Each asks for a quarter of what the workers draw; the flooder's key allows that, and ten at once.
+        const double Quarter = 0.25 * Workers;
+        var calm = WaitOfOther(1, fair: true, batches: 0, Quarter, allowed: Quarter);
+        var (limited, free) = (WaitOfOther(10, fair: true, batches: 0, Quarter, allowed: Quarter), WaitOfOther(10, fair: true, batches: 0, Quarter));
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"p95 of waiting and drawing {1 + calm:0.000} s, flooded {1 + limited:0.000} s, without a rate {1 + free:0.000} s"));
+
+        Assert.InRange((1 + limited) / (1 + calm), 0.8, 1.2);
+        Assert.True(free > limited, "A test that no rate passes shows nothing.");
+    }
+
+    /// <param name="allowed">Of the flooder, images in a second; null: as many as it asks for.</param>
+    private static double WaitOfOther(double flood, bool fair, int batches = Batches, double rate = Rate, double? allowed = null)
+    {
+        var clock = new FakeTimeProvider();
+        var bucket = allowed is { } perSecond ? new TokenBucket(60 * perSecond, 10, clock) : null;
         var scheduler = new RequestScheduler(int.MaxValue);
         for (var i = 0; i < Workers; i++)
             scheduler.Join(TestMixture.Large($"{i}"));
@@ -36,10 +56,11 @@ public class FloodTests
         var events = new PriorityQueue<(int Tenant, WorkerSlot? Done), (double At, long Order)>();
         Later(Flooder);
         Later(Other);
-        for (var i = 0; i < Batches * Workers; i++)
-            Ask(i % Batches);
+        for (var i = 0; i < batches * Workers; i++)
+            Ask(i % batches);
         while (events.TryDequeue(out var e, out var at) && at.At < Seconds)
         {
+            clock.Advance(TimeSpan.FromSeconds(at.At - now));
             now = at.At;
             if (e.Done is { } worker)
             {
@@ -54,7 +75,7 @@ public class FloodTests
             {
                 whose.Remove(ticket, out var tenant);
                 if (tenant == Other) waits.Add(now - ticket.Queued.TotalSeconds);
-                if (tenant < Batches) Ask(tenant);
+                if (tenant < batches) Ask(tenant);
                 events.Enqueue((tenant, slot), (now + 0.8 + 0.4 * drawing.NextDouble(), order++));
             }
         }
@@ -62,10 +83,11 @@ public class FloodTests
         return waits[(int)(0.95 * waits.Count)];
 
         void Later(int tenant) => events.Enqueue((tenant, null),
-            (now - Math.Log(1 - asking[tenant].NextDouble()) / (tenant == Flooder ? flood * Rate : Rate), order++));
+            (now - Math.Log(1 - asking[tenant].NextDouble()) / (tenant == Flooder ? flood * rate : rate), order++));
 
         void Ask(int tenant)
         {
+            if (tenant == Flooder && bucket?.Take(1) is not null) return;
             var ticket = new Ticket(CacheRoute.Miss, 1, TimeSpan.FromSeconds(now), TimeSpan.FromSeconds(now + 30)) { Tenant = fair ? $"{tenant}" : "" };
             whose[ticket] = tenant;
             scheduler.TryEnqueue([ticket]);
