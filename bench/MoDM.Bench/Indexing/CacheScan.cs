@@ -4,7 +4,8 @@ using MoDM.Gateway.Cache;
 namespace MoDM.Bench.Indexing;
 
 /// <summary>The gateway's own index.</summary>
-internal sealed class CacheScan(int dimension) : IVectorIndex
+/// <param name="most">Of the most similar images that are asked for: the guards look at eight.</param>
+internal sealed class CacheScan(int dimension, int most = 1) : IVectorIndex
 {
     private readonly VectorScan _scan = new(dimension, exact: !NibbleDot.IsSupported);
 
@@ -13,7 +14,7 @@ internal sealed class CacheScan(int dimension) : IVectorIndex
     public void Remove(int key) => _scan.Remove(Id(key));
 
     public (int Key, float Similarity) Best(float[] query) =>
-        _scan.Best(query) is var (id, similarity) ? (int.Parse(id, CultureInfo.InvariantCulture), similarity) : (-1, float.NegativeInfinity);
+        _scan.Best(query, most) is [var (id, similarity), ..] ? (int.Parse(id, CultureInfo.InvariantCulture), similarity) : (-1, float.NegativeInfinity);
 
     public void Dispose() { }
 

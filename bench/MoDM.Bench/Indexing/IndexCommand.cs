@@ -8,7 +8,7 @@ internal sealed record IndexReport(IndexSettings Settings, IReadOnlyList<IndexFi
 internal static class IndexCommand
 {
     public const string Usage = "index [--json FILE] [--entries 100000] [--dimension 512] [--queries 1000] [--seed 1] [--data clip,demo,uniform] "
-        + "[--kinds exact,int8,gateway,f32-16,f32-32,f16-16,f16-32,i8-16,i8-32]";
+        + "[--kinds exact,int8,gateway,gateway-8,f32-16,f32-32,f16-16,f16-32,i8-16,i8-32]";
 
     private static readonly HashSet<string> Names = ["--json", "--entries", "--dimension", "--queries", "--seed", "--data", "--kinds"];
 

@@ -46,6 +46,11 @@ internal sealed class MixtureDocument
             foreach (var owner in document.Small.Select(s => Map(s, "model")).Append(Map(Map(document.Spec, "large"), "model"))
                 .Append(Map(Map(document.Spec, "cache"), "embedder")))
                 Set(owner, "path", Path.GetFullPath(Text(owner, "path"), folder));
+            // What the paper's system does not have, unless the document asks for it: guards, and drawings to compare hits with.
+            var cache = Map(document.Spec, "cache");
+            if (!cache.Children.ContainsKey("guards"))
+                cache.Children["guards"] = new YamlSequenceNode { Style = YamlDotNet.Core.Events.SequenceStyle.Flow };
+            if (!cache.Children.ContainsKey("quality")) cache.Children["quality"] = new YamlMappingNode("sample", "0");
             return document;
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidCastException or ArgumentOutOfRangeException)
