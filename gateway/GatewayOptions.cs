@@ -75,7 +75,7 @@ internal sealed record GatewayOptions
             Mixture = mixture,
             Cluster = cluster,
             Urls = line.Text("--urls") ?? Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://localhost:8080",
-            CacheFolder = Path.GetFullPath(line.Text("--cache") ?? Path.Combine(".modm", mixture.Name)),
+            CacheFolder = CacheFolderOf(mixture, line.Text("--cache")),
             WorkerThreads = threads,
             QueueLimit = queueLimit,
             Workers = workers,
@@ -86,6 +86,9 @@ internal sealed record GatewayOptions
             StoriesDocument = isDemo ? Path.Combine(Path.GetDirectoryName(demoMixture)!, "stories.yaml") : null,
         }, [], 0);
     }
+
+    /// <param name="given">Null: the mixture's own, where the process was started.</param>
+    public static string CacheFolderOf(ModelMixture mixture, string? given) => Path.GetFullPath(given ?? Path.Combine(".modm", mixture.Name));
 
     private static void CheckModality(CommandLine line, Modality modality)
     {

@@ -23,7 +23,7 @@ internal static class Parts
     private const int RefusedConfiguration = 2;
 
     /// <summary>The gateway starts without them after that.</summary>
-    private static readonly TimeSpan StoresMayTake = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan StoresMayTake = TimeSpan.FromSeconds(5);
 
     public static void AddGatewayDefaults(this WebApplicationBuilder builder, GatewayOptions options)
     {
@@ -63,7 +63,7 @@ internal static class Parts
             services.AddSingleton<StoriesBehind>().AddHostedService(s => s.GetRequiredService<StoriesBehind>());
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
         services.AddSingleton(s => OpenCache(
-            options, CacheOf(s), s.GetRequiredService<ClipEmbedder>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<IImageCache>>()));
+            options.Mixture, options.CacheFolder, CacheOf(s), s.GetRequiredService<ClipEmbedder>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<IImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
     }
 
@@ -111,10 +111,11 @@ internal static class Parts
     }
 
     /// <summary>The cache that the document describes: in a folder of this gateway, or shared.</summary>
-    public static IImageCache OpenCache(GatewayOptions options, Func<CacheSpec> spec, ClipEmbedder embedder, TimeProvider time, ILogger log) =>
-        options.Mixture.Spec.Cache.Shared is { } shared
-            ? SharedStores.Open(options.Mixture.Name, shared, null, embedder.Dimension, spec, time, log)
-            : ImageCache.Open(options.CacheFolder, spec, time, log);
+    public static IImageCache OpenCache(
+        ModelMixture mixture, string folder, Func<CacheSpec> spec, ClipEmbedder embedder, TimeProvider time, ILogger log) =>
+        mixture.Spec.Cache.Shared is { } shared
+            ? SharedStores.Open(mixture.Name, shared, null, embedder.Dimension, spec, time, log)
+            : ImageCache.Open(folder, spec, time, log);
 
     private static Func<SloSpec> SloOf(IServiceProvider services)
     {
