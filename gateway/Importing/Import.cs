@@ -11,15 +11,15 @@ internal static class Import
 {
     private const int SomeUnfit = 1, Refused = 2, Stopped = 130;
 
-    /// <summary>Of the pool, for what waits for disks: readers, and the one who writes.</summary>
-    public const int WaitingThreads = 16;
+    /// <summary>Of the pool, for what waits for disks beside the importer's own.</summary>
+    public const int WaitingThreads = 8;
 
     /// <returns>0: all pictures are in the cache; 1: some cannot be, or it broke off; 2: nothing was begun; 130: stopped by a signal.</returns>
     public static async Task<int> RunAsync(string[] args, string demoMixture)
     {
         var (options, problems) = ImportOptions.Read(args, demoMixture);
         if (options is null) return Refuse(problems);
-        ThreadPool.SetMinThreads(Environment.ProcessorCount + WaitingThreads, WaitingThreads);
+        ThreadPool.SetMinThreads(2 * Environment.ProcessorCount + WaitingThreads, WaitingThreads);
         using var stop = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);

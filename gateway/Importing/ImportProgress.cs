@@ -43,8 +43,14 @@ internal sealed class ImportProgress(int total, TextWriter output, bool isTermin
     public static string Line(int done, int total, double rate)
     {
         var full = total == 0 ? Width : (int)((long)Width * done / total);
-        var left = rate > 0 ? TimeSpan.FromSeconds(Math.Min((total - done) / rate, TimeSpan.FromDays(99).TotalSeconds)) : (TimeSpan?)null;
         return string.Create(CultureInfo.InvariantCulture,
-            $"[{new string('#', full)}{new string('.', Width - full)}] {done:N0} of {total:N0}, {rate:N0}/s, {(left is { } l ? $"{l:d\\.hh\\:mm\\:ss}".TrimStart('0', '.') : "?")} left");
+            $"[{new string('#', full)}{new string('.', Width - full)}] {done:N0} of {total:N0}, {rate:N0}/s, {Left((total - done) / rate)} left");
+    }
+
+    private static string Left(double seconds)
+    {
+        if (!double.IsFinite(seconds)) return "?";
+        var left = (long)Math.Ceiling(seconds);
+        return left < 3600 ? $"{left / 60}:{left % 60:00}" : $"{left / 3600}:{left / 60 % 60:00}:{left % 60:00}";
     }
 }

@@ -16,6 +16,9 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
     /// <summary>What is embedded waits no longer to be written: so much is lost to a kill at most.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromSeconds(0.5);
 
+    private readonly Preparation _preparation = new(cache, embedder, options, time);
+    private readonly Channel<(Listed Listed, TaskCompletionSource<Prepared> Done)> _next = Channel.CreateBounded<(Listed, TaskCompletionSource<Prepared>)>(4 * cores);
+
     /// <summary>So many that no core waits for the disk, so few that they can be held.</summary>
     private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + 2 * Batch);
 
@@ -23,9 +26,10 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
     /// <exception cref="IOException">The cache or the list cannot be used; what was written stays.</exception>
     public async Task RunAsync(IEnumerable<Listed> pictures, Tally tally, ImportProgress progress, CancellationToken cancel)
     {
-        using var preparation = new Preparation(cache, embedder, options, cores, time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var reading = Task.Run(() => ReadAsync(pictures, preparation, stop.Token), CancellationToken.None);
+        // Twice the cores: half of them may wait for files.
+        var others = Enumerable.Range(0, 2 * cores).Select(_ => Task.Run(() => PrepareAsync(stop.Token), CancellationToken.None))
+            .Append(Task.Run(() => ListAsync(pictures, stop.Token), CancellationToken.None)).ToList();
         try
         {
             while (await _ahead.Reader.WaitToReadAsync(CancellationToken.None))
@@ -34,21 +38,20 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
         finally
         {
             await stop.CancelAsync();
-            await reading;
-            while (_ahead.Reader.TryRead(out var left))
-                await ((Task)left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(others);
         }
     }
 
-    private async Task ReadAsync(IEnumerable<Listed> pictures, Preparation preparation, CancellationToken cancel)
+    private async Task ListAsync(IEnumerable<Listed> pictures, CancellationToken cancel)
     {
         Exception? fault = null;
         try
         {
             foreach (var listed in pictures)
             {
-                await _ahead.Writer.WaitToWriteAsync(cancel);
-                await _ahead.Writer.WriteAsync(Task.Run(() => preparation.PrepareAsync(listed, cancel), cancel), cancel);
+                var done = new TaskCompletionSource<Prepared>(TaskCreationOptions.RunContinuationsAsynchronously);
+                await _ahead.Writer.WriteAsync(done.Task, cancel);
+                await _next.Writer.WriteAsync((listed, done), CancellationToken.None);
             }
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
@@ -61,7 +64,28 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
         }
         finally
         {
+            _next.Writer.Complete();
             _ahead.Writer.Complete(fault);
+        }
+    }
+
+    private async Task PrepareAsync(CancellationToken cancel)
+    {
+        await foreach (var (listed, done) in _next.Reader.ReadAllAsync(CancellationToken.None))
+        {
+            try
+            {
+                cancel.ThrowIfCancellationRequested();
+                done.SetResult(await _preparation.PrepareAsync(listed, cancel));
+            }
+            catch (OperationCanceledException)
+            {
+                done.SetCanceled(cancel);
+            }
+            catch (Exception e)
+            {
+                done.SetException(e); // The one who writes throws it.
+            }
         }
     }
 

@@ -19,9 +19,8 @@ internal sealed record Prepared(string Place)
     public Unfit? Unfit { get; init; }
 }
 
-/// <summary>Makes entries of pictures. Safe for concurrent use; no more than <paramref name="cores"/> compute at a time.</summary>
-internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, ImportOptions options, int cores, TimeProvider time)
-    : IDisposable
+/// <summary>Makes entries of pictures. Safe for concurrent use.</summary>
+internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, ImportOptions options, TimeProvider time)
 {
     private const long MaxBytes = 64 << 20;
 
@@ -30,7 +29,6 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
     /// <summary>The chunk IEND, with its length and checksum.</summary>
     private static ReadOnlySpan<byte> PngEnd => [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82];
 
-    private readonly SemaphoreSlim _cores = new(cores);
     private readonly ConcurrentDictionary<string, bool> _begun = new();
     private readonly MixtureSpec _spec = options.Mixture.Spec;
     private readonly string _owner = Caller.HashOf(options.Tenant);
@@ -59,7 +57,7 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
         if (file.Length > MaxBytes) return Unfit(place, "not a picture", $"{picture.Path} has {file.Length} bytes; at most {MaxBytes} are taken.");
         var png = File.ReadAllBytes(picture.Path);
         RgbImage? decoded = null;
-        if (!IsPng(png)) (decoded, png) = await OnCoreAsync(() => Encode(png), cancel);
+        if (!IsPng(png)) (decoded, png) = Encode(png);
         var id = ImageId.Of(_owner, png);
         if (await cache.EntryAsync(id, cancel) is { IsSource: true }) return new Prepared(place);
 
@@ -78,11 +76,8 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
         if (!_begun.TryAdd(id, true)) return new Prepared(place);
 
         // 3. Its embedding.
-        var (size, vector) = await OnCoreAsync(() =>
-        {
-            decoded ??= RgbImage.Decode(png);
-            return ($"{decoded.Width}x{decoded.Height}", embedder.EmbedImage(decoded));
-        }, cancel);
+        decoded ??= RgbImage.Decode(png);
+        var size = $"{decoded.Width}x{decoded.Height}";
         return new Prepared(place)
         {
             Bytes = png,
@@ -102,12 +97,10 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
                 User = Caller.HashOf(picture.User ?? ""),
                 Created = time.GetUtcNow().ToUnixTimeMilliseconds(), // Not the file's: what is the oldest leaves first.
                 Bytes = png.Length,
-                Vector = vector,
+                Vector = embedder.EmbedImage(decoded),
             },
         };
     }
-
-    public void Dispose() => _cores.Dispose();
 
     private static Prepared Unfit(string place, string kind, string detail) => new(place) { Unfit = new Unfit(kind, detail) };
 
@@ -123,11 +116,4 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
     /// <returns>Null when there is no such file.</returns>
     private static string? Beside(string picture) =>
         Path.ChangeExtension(picture, ".txt") is var file && File.Exists(file) ? File.ReadAllText(file).Trim() : null;
-
-    private async Task<T> OnCoreAsync<T>(Func<T> work, CancellationToken cancel)
-    {
-        await _cores.WaitAsync(cancel);
-        try { return work(); }
-        finally { _cores.Release(); }
-    }
 }

@@ -52,7 +52,7 @@ internal static class ImportCommand
         var cores = Environment.ProcessorCount;
         // As the import does: threads of one session each run beside each other, which is faster than sharing a picture.
         using var embedder = ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, threads: 1);
-        ThreadPool.SetMinThreads(cores + Import.WaitingThreads, Import.WaitingThreads);
+        ThreadPool.SetMinThreads(2 * cores + Import.WaitingThreads, Import.WaitingThreads);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = cores, CancellationToken = cancel };
         var decoded = files.Select(f => RgbImage.Decode(File.ReadAllBytes(f))).ToList();
         var ways = new (string What, Func<int, Task> Run)[]
