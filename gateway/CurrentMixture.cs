@@ -21,8 +21,20 @@ internal sealed class CurrentMixture(ModelMixture first)
         var (pools, nextPools) = (NamesOf(now), NamesOf(next));
         if (pools != nextPools) return $"its pools are {nextPools} rather than {pools}";
         var (folder, nextFolder) = (now.Spec.Cache.EmbedderPath, next.Spec.Cache.EmbedderPath);
-        return folder == nextFolder ? null : $"its embedder is {nextFolder} rather than {folder}";
+        if (folder != nextFolder) return $"its embedder is {nextFolder} rather than {folder}";
+        return WhyNot(now.Spec.Cache.Shared, next.Spec.Cache.Shared);
     }
+
+    private static string? WhyNot(SharedStore? now, SharedStore? next) => (now, next) switch
+    {
+        (null, null) => null,
+        (null, _) => "its cache is shared rather than embedded",
+        (_, null) => "its cache is embedded rather than shared",
+        _ => now.Settings.Zip(next.Settings).Where(s => s.First != s.Second)
+            .Select(s => $"its shared cache's {s.Second.Field} is {Quoted(s.Second.Text)} rather than {Quoted(s.First.Text)}").FirstOrDefault(),
+    };
+
+    private static string Quoted(string text) => text.Length == 0 ? "not given" : $"\"{text}\"";
 
     private static string NamesOf(ModelMixture mixture) => string.Join(", ", mixture.Spec.Pools.Select(p => p.Name));
 }

@@ -1,4 +1,5 @@
 using MoDM.Cluster;
+using MoDM.Gateway.Callers;
 using MoDM.Mixture;
 
 namespace MoDM.Gateway;
@@ -12,6 +13,11 @@ internal sealed record GatewayOptions
     /// <summary>Where the mixture comes from in a cluster, and its workers with it; null on a single machine.</summary>
     public ClusterResource? Cluster { get; init; }
     public required string Urls { get; init; }
+
+    /// <summary>The file of callers' keys; null: everybody may ask.</summary>
+    public string? Keys { get; init; }
+    public IReadOnlyList<KeyLine> KeysAtStart { get; init; } = [];
+
     public required string CacheFolder { get; init; }
 
     /// <summary>Threads of each worker process; the machine's cores shared out over its slots by default.</summary>
@@ -27,6 +33,9 @@ internal sealed record GatewayOptions
     /// <summary>Holds the external model's key, instead of the document's file.</summary>
     public string? KeyFile { get; init; }
 
+    /// <summary>Holds the key of the shared cache's index, instead of the document's file.</summary>
+    public string? QdrantKeyFile { get; init; }
+
     /// <summary>Of the image mixture that illustrates stories, instead of the document's.</summary>
     public Uri? Illustrator { get; init; }
 
@@ -37,7 +46,10 @@ internal sealed record GatewayOptions
     public string? StoriesDocument { get; init; }
 
     private static readonly HashSet<string> Names =
-        ["--mixture", "--resource", "--kubeconfig", "--urls", "--cache", "--worker", "--worker-threads", "--queue-limit", "--openai-key-file", "--illustrator", "--stories"];
+    [
+        "--mixture", "--resource", "--kubeconfig", "--urls", "--keys", "--cache", "--worker", "--worker-threads", "--queue-limit", "--openai-key-file",
+        "--illustrator", "--stories", "--qdrant-key-file",
+    ];
     private static readonly HashSet<string> Flags = ["--exit-with-stdin"];
 
     /// <summary>A pod is started again when it gives up; until then its log says why it waits.</summary>
@@ -66,7 +78,8 @@ internal sealed record GatewayOptions
         var workers = line.Texts("--worker").Select(text => ReadWorker(text, mixture, line)).OfType<(string, Uri)>().ToList();
         var threads = line.Whole("--worker-threads", 1, 256, Math.Max(1, cores / Math.Max(1, mixture?.Spec.GpuBudget ?? 1)));
         var (illustrator, stories) = (Address(line, "--illustrator"), Address(line, "--stories"));
-        if (mixture is not null) CheckModality(line, mixture.Spec.Modality);
+        var keys = ReadKeys(line);
+        if (mixture is not null) CheckFit(line, mixture.Spec);
         var isDemo = line.Text("--mixture") is null && line.Text("--resource") is null && stories is null;
         var queueLimit = line.Whole("--queue-limit", 1, 100_000, 256);
         if (line.Problems.Count > 0 || mixture is null) return (null, line.Problems, 2);
@@ -75,12 +88,15 @@ internal sealed record GatewayOptions
             Mixture = mixture,
             Cluster = cluster,
             Urls = line.Text("--urls") ?? Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://localhost:8080",
+            Keys = line.Text("--keys"),
+            KeysAtStart = keys,
             CacheFolder = CacheFolderOf(mixture, line.Text("--cache")),
             WorkerThreads = threads,
             QueueLimit = queueLimit,
             Workers = workers,
             ExitWithStdin = line.Flag("--exit-with-stdin"),
             KeyFile = line.Text("--openai-key-file"),
+            QdrantKeyFile = line.Text("--qdrant-key-file"),
             Illustrator = illustrator,
             Stories = stories,
             StoriesDocument = isDemo ? Path.Combine(Path.GetDirectoryName(demoMixture)!, "stories.yaml") : null,
@@ -90,11 +106,25 @@ internal sealed record GatewayOptions
     /// <param name="given">Null: the mixture's own, where the process was started.</param>
     public static string CacheFolderOf(ModelMixture mixture, string? given) => Path.GetFullPath(given ?? Path.Combine(".modm", mixture.Name));
 
-    private static void CheckModality(CommandLine line, Modality modality)
+    private static void CheckFit(CommandLine line, MixtureSpec spec)
     {
-        string[] others = modality == Modality.Image ? ["--openai-key-file", "--illustrator"] : ["--stories"];
+        var image = spec.Modality == Modality.Image;
+        string[] others = image ? ["--openai-key-file", "--illustrator"] : ["--stories", "--qdrant-key-file"];
         foreach (var name in others.Where(n => line.Text(n) is not null))
-            line.Report($"{name} is for {(modality == Modality.Image ? "a Story" : "an Image")} mixture; leave it out.");
+            line.Report($"{name} is for {(image ? "a Story" : "an Image")} mixture; leave it out.");
+        if (spec.CallerKeys is not null && line.Text("--resource") is null && line.Text("--keys") is null)
+            line.Report("spec.gateway.keysSecret is for a cluster, and without it the gateway would be open; name the file of keys with --keys FILE.");
+        if (image && spec.Cache.Shared is null && line.Text("--qdrant-key-file") is not null)
+            line.Report("--qdrant-key-file is for a mixture with cache.store.shared; leave it out.");
+    }
+
+    private static IReadOnlyList<KeyLine> ReadKeys(CommandLine line)
+    {
+        if (line.Text("--keys") is not { } file) return [];
+        var (keys, problems) = KeysFile.Read(file);
+        foreach (var problem in problems)
+            line.Report($"--keys {file}: {problem}");
+        return keys ?? [];
     }
 
     private static Uri? Address(CommandLine line, string name)

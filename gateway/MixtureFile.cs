@@ -7,7 +7,7 @@ using YamlDotNet.RepresentationModel;
 
 namespace MoDM.Gateway;
 
-/// <summary>Reads a ModelMixture from a YAML file. Model folders in it are relative to the file.</summary>
+/// <summary>Reads a ModelMixture from a YAML file. Model folders and key files in it are relative to the file.</summary>
 internal static class MixtureFile
 {
     /// <param name="modelsAreHere">The models' folders have to exist on this machine.</param>
@@ -50,7 +50,11 @@ internal static class MixtureFile
             {
                 Large = Pool(spec.Large),
                 Small = [.. spec.Small.Select(Pool)],
-                Cache = spec.Modality == Modality.Story ? spec.Cache : spec.Cache with { EmbedderPath = Resolve(spec.Cache.EmbedderPath) },
+                Cache = spec.Modality == Modality.Story ? spec.Cache : spec.Cache with
+                {
+                    EmbedderPath = Resolve(spec.Cache.EmbedderPath),
+                    Shared = spec.Cache.Shared is { QdrantKeyFile: { } key } shared ? shared with { QdrantKeyFile = Resolve(key) } : spec.Cache.Shared,
+                },
                 External = spec.External is { KeyFile: { } file } external ? external with { KeyFile = Resolve(file) } : spec.External,
             },
         };

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -8,6 +9,7 @@ using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Gateway.Stories;
 using MoDM.Http;
@@ -63,8 +65,11 @@ internal static class Parts
             services.AddSingleton<StoriesBehind>().AddHostedService(s => s.GetRequiredService<StoriesBehind>());
         services.AddSingleton(_ => ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, 1));
         services.AddSingleton(s => OpenCache(
-            options.Mixture, options.CacheFolder, CacheOf(s), s.GetRequiredService<ClipEmbedder>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<IImageCache>>()));
+            options, CacheOf(s), s.GetRequiredService<ClipEmbedder>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<IImageCache>>()));
         services.AddSingleton<CacheWriter>().AddHostedService(s => s.GetRequiredService<CacheWriter>());
+        services.AddSingleton<QualityFloor>().AddSingleton<SpareDrawing>().AddSingleton<Ledger>();
+        services.AddSingleton(_ => new AuditList(new Random(RandomNumberGenerator.GetInt32(int.MaxValue))));
+        services.AddHostedService<QualityAudit>();
     }
 
     public static void AddStories(this IServiceCollection services, GatewayOptions options)
@@ -111,11 +116,10 @@ internal static class Parts
     }
 
     /// <summary>The cache that the document describes: in a folder of this gateway, or shared.</summary>
-    public static IImageCache OpenCache(
-        ModelMixture mixture, string folder, Func<CacheSpec> spec, ClipEmbedder embedder, TimeProvider time, ILogger log) =>
-        mixture.Spec.Cache.Shared is { } shared
-            ? SharedStores.Open(mixture.Name, shared, null, embedder.Dimension, spec, time, log)
-            : ImageCache.Open(folder, spec, time, log);
+    public static IImageCache OpenCache(GatewayOptions options, Func<CacheSpec> spec, ClipEmbedder embedder, TimeProvider time, ILogger log) =>
+        options.Mixture.Spec.Cache.Shared is { } shared
+            ? SharedStores.Open(options.Mixture.Name, shared, options.QdrantKeyFile, embedder.Dimension, spec, time, log)
+            : ImageCache.Open(options.CacheFolder, spec, time, log);
 
     private static Func<SloSpec> SloOf(IServiceProvider services)
     {

@@ -1,10 +1,13 @@
 using System.Reflection;
 using MoDM.Gateway;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Images;
 using MoDM.Gateway.Importing;
 using MoDM.Gateway.Stories;
 using MoDM.Http;
 using MoDM.Mixture;
+
+if (args is ["keys", .. var keys]) return KeysCommand.Run(keys, Console.Out, Console.Error);
 
 // 1. What to serve: the mixture's document, from a file or the API server, and a few options. All mistakes at once, exit code 2.
 var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
@@ -22,6 +25,7 @@ if (options is null)
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
 builder.AddGatewayDefaults(options);
 builder.Services.AddSingleton(options).AddSingleton(new CurrentMixture(options.Mixture)).AddSingleton(TimeProvider.System);
+builder.Services.AddCallers(options);
 builder.Services.AddScheduling(options);
 builder.Services.AddFleet(options);
 builder.Services.AddForwarding();
@@ -31,10 +35,11 @@ if (images)
 else
     builder.Services.AddStories(options);
 
-// 3. The routes. Errors first, so that all of them leave in OpenAI's shape.
+// 3. The routes. Errors first, so that all of them leave in OpenAI's shape; then pages, which need no key.
 var app = builder.Build();
 app.UseApiErrors("see /openapi/v1.json for what there is");
 app.UsePages(images);
+app.UseCallers(options);
 if (images)
 {
     app.MapImages();

@@ -14,6 +14,12 @@ internal sealed class Admission(int limit, Action<int> changed)
     /// <summary>Nothing is taken, and what was taken is finished.</summary>
     public bool Draining => _draining || _ending;
 
+    /// <summary>Nothing is taken on, and anything would be.</summary>
+    public bool Idle
+    {
+        get { lock (_gate) return !Draining && _admitted == 0; }
+    }
+
     public bool TryTake(int count)
     {
         lock (_gate)

@@ -4,11 +4,14 @@ using MoDM.Worker.Pipelines;
 namespace MoDM.Worker;
 
 /// <summary>An admitted image and who waits for it.</summary>
-internal sealed class Job(ImageTask task)
+internal sealed class Job(ImageTask task, bool inBackground = false)
 {
     private readonly TaskCompletionSource<DrawnImage> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ImageTask Task => task;
+
+    /// <summary>Nobody waits for it, and it is not counted as admitted.</summary>
+    public bool InBackground => inBackground;
 
     /// <summary>The image; cancelled when the task was.</summary>
     public Task<DrawnImage> Done => _done.Task;
@@ -38,6 +41,9 @@ internal sealed class JobLoop : IDisposable
     private readonly Admission _admission;
     private volatile bool _stopping;
 
+    /// <summary>Ends the job in the background, while there is one.</summary>
+    private CancellationTokenSource? _makeWay;
+
     public JobLoop(int capacity, WorkerMetrics metrics)
     {
         (Capacity, _metrics) = (capacity, metrics);
@@ -64,6 +70,7 @@ internal sealed class JobLoop : IDisposable
             DropCancelled();
             if (_stopping || !_admission.TryTake(jobs.Length))
                 return null;
+            _makeWay?.Cancel();
             foreach (var job in jobs)
                 _waiting.AddLast(job);
         }
@@ -71,12 +78,34 @@ internal sealed class JobLoop : IDisposable
         return jobs;
     }
 
-    public void Drain(bool drain) => _admission.Drain(drain);
+    /// <summary>
+    /// Takes an image that nobody waits for, when there is nothing else. It takes no room: it ends at its next step as soon as
+    /// anything is admitted, which is drawn then.
+    /// </summary>
+    public IReadOnlyList<Job>? TryAdmitInBackground(ImageTask task)
+    {
+        Job job;
+        lock (_gate)
+        {
+            if (_stopping || _makeWay is not null || !_admission.Idle) return null;
+            _makeWay = CancellationTokenSource.CreateLinkedTokenSource(task.Cancelled);
+            _waiting.AddLast(job = new Job(task with { Cancelled = _makeWay.Token }, inBackground: true));
+        }
+        _arrived.Release();
+        return [job];
+    }
+
+    public void Drain(bool drain)
+    {
+        _admission.Drain(drain);
+        if (drain) MakeWay();
+    }
 
     /// <summary>Drains for good; the task ends when what was admitted is drawn.</summary>
     public Task EndAsync()
     {
         lock (_gate) DropCancelled();
+        MakeWay();
         return _admission.EndAsync();
     }
 
@@ -84,6 +113,11 @@ internal sealed class JobLoop : IDisposable
     {
         _stopping = true;
         _arrived.Release();
+    }
+
+    private void MakeWay()
+    {
+        lock (_gate) _makeWay?.Cancel();
     }
 
     private void Run(DiffusionPipeline pipeline)
@@ -107,10 +141,21 @@ internal sealed class JobLoop : IDisposable
             if (node.Value.Task.Cancelled.IsCancellationRequested)
             {
                 _waiting.Remove(node);
-                _admission.Release(1);
+                Release([node.Value]);
                 node.Value.Finish(null);
             }
             node = next;
+        }
+    }
+
+    private void Release(IReadOnlyList<Job> jobs)
+    {
+        lock (_gate)
+        {
+            _admission.Release(jobs.Count(j => !j.InBackground));
+            if (!jobs.Any(j => j.InBackground)) return;
+            _makeWay!.Dispose();
+            _makeWay = null;
         }
     }
 
@@ -149,7 +194,7 @@ internal sealed class JobLoop : IDisposable
             failure = e;
         }
         // Free before anyone is told, so that whoever is told may send the next request.
-        _admission.Release(batch.Count);
+        Release(batch);
         for (var i = 0; i < batch.Count; i++)
         {
             if (failure is null)

@@ -72,7 +72,9 @@ internal static class WorkerApi
             return;
         }
         using var stream = request!.Stream == true ? new EventStream(plan, source is not null) : null;
-        var jobs = services.GetRequiredService<JobLoop>().TryAdmit(plan.Tasks(stream, context.RequestAborted));
+        var (loop, tasks) = (services.GetRequiredService<JobLoop>(), plan.Tasks(stream, context.RequestAborted));
+        var inBackground = stream is not null && tasks.Count == 1 && context.Request.Headers[WorkerHeaders.Background] == "true";
+        var jobs = inBackground ? loop.TryAdmitInBackground(tasks[0]) : loop.TryAdmit(tasks);
         if (jobs is null)
         {
             await BusyAsync(context, "The worker draws as many images as it can.");

@@ -29,8 +29,8 @@ public static class ClusterNames
     public const string CachePath = "/var/cache/modm";
     public const string ModelsPath = "/models";
 
-    /// <summary>Where a gateway has the Secret of its external model's key.</summary>
-    public const string KeyPath = "/var/run/secrets/modm.dev/openai";
+    /// <summary>Where a gateway has its Secrets, each in a folder of its own.</summary>
+    public const string SecretsPath = "/var/run/secrets/modm.dev";
 
     public const string AllMixtures = "/apis/modm.dev/v1alpha1/modelmixtures";
 

@@ -25,6 +25,18 @@ public static class MetricNames
     public const string DegradeStep = "modm_degrade_step";
     public const string PlannedWorkers = "modm_planned_workers";
     public const string PredictedLatency = "modm_predicted_latency_seconds";
+    public const string QualityRatio = "modm_quality_ratio";
+    public const string QualityRatioLow = "modm_quality_ratio_low";
+    public const string QualityRatioHigh = "modm_quality_ratio_high";
+    public const string QualityDistance = "modm_quality_distance";
+    public const string QualitySamples = "modm_quality_samples_total";
+    public const string QualityRaised = "modm_quality_raised";
+    public const string Audits = "modm_audits_total";
+    public const string SavedSteps = "modm_saved_steps_total";
+    public const string SavedGpuSeconds = "modm_saved_gpu_seconds_total";
+    public const string LostGpuSeconds = "modm_lost_gpu_seconds_total";
+    public const string CallersRefused = "modm_callers_refused_total";
+    public const string KeysValid = "modm_callers_keys_valid";
 
     // Worker
     public const string GenerationSeconds = "modm_generation_seconds";

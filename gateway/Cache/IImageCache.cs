@@ -9,9 +9,9 @@ internal interface IImageCache
     /// <summary>What to show of it.</summary>
     CacheState State { get; }
 
-    /// <summary>The most similar source of the bucket; null when it has none, or the store does not say in time.</summary>
+    /// <summary>The most similar sources of the bucket, the best first; none when it has none, or the store does not say in time.</summary>
     /// <param name="vector">Of unit length.</param>
-    ValueTask<CacheMatch?> FindAsync(string bucket, float[] vector, CancellationToken cancel);
+    ValueTask<IReadOnlyList<CacheMatch>> FindAsync(string bucket, float[] vector, int most, CancellationToken cancel);
 
     ValueTask<CacheEntry?> EntryAsync(string id, CancellationToken cancel);
 

@@ -59,14 +59,19 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         return cache;
     }
 
-    public CacheMatch? Find(string bucket, float[] vector)
+    public CacheMatch? Find(string bucket, float[] vector) => Find(bucket, vector, 1) is [var best] ? best : null;
+
+    public IReadOnlyList<CacheMatch> Find(string bucket, float[] vector, int most)
     {
-        while (_index.Find(bucket, vector) is { } found && Source(found.Id) is { } entry)
+        while (true)
         {
-            if (!IsTooOld(entry)) return new CacheMatch(entry, found.Similarity);
-            Forget([entry.Id]);
+            var found = new List<CacheMatch>(most);
+            foreach (var (id, similarity) in _index.Find(bucket, vector, most))
+                if (Source(id) is { } entry) found.Add(new CacheMatch(entry, similarity));
+            var old = found.Where(m => IsTooOld(m.Entry)).Select(m => m.Entry.Id).ToList();
+            if (old.Count == 0) return found;
+            Forget(old);
         }
-        return null;
     }
 
     /// <summary>Of a source, or of an image that is kept for its URL.</summary>
@@ -145,7 +150,8 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         _guard.Dispose();
     }
 
-    ValueTask<CacheMatch?> IImageCache.FindAsync(string bucket, float[] vector, CancellationToken cancel) => new(Find(bucket, vector));
+    ValueTask<IReadOnlyList<CacheMatch>> IImageCache.FindAsync(string bucket, float[] vector, int most, CancellationToken cancel) =>
+        new(Find(bucket, vector, most));
 
     ValueTask<CacheEntry?> IImageCache.EntryAsync(string id, CancellationToken cancel) => new(Entry(id));
 

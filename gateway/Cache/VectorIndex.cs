@@ -39,12 +39,13 @@ internal sealed class VectorIndex : IDisposable
         }
     }
 
-    public (string Id, float Similarity)? Find(string bucket, ReadOnlySpan<float> vector)
+    /// <summary>The most similar ones of the bucket, the best first.</summary>
+    public List<(string Id, float Similarity)> Find(string bucket, ReadOnlySpan<float> vector, int most)
     {
         _lock.EnterReadLock();
         try
         {
-            return _buckets.TryGetValue(bucket, out var scan) ? scan.Best(vector) : null;
+            return _buckets.TryGetValue(bucket, out var scan) ? scan.Best(vector, most) : [];
         }
         finally
         {

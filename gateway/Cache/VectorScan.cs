@@ -62,14 +62,17 @@ internal sealed class VectorScan(int dimension, bool exact)
     public ReadOnlySpan<float> VectorOf(string id) => _slots.TryGetValue(id, out var slot) ? Vector(slot) : [];
 
     /// <param name="query">Of unit length.</param>
-    public (string Id, float Similarity)? Best(ReadOnlySpan<float> query)
+    public (string Id, float Similarity)? Best(ReadOnlySpan<float> query) => Best(query, 1) is [var best] ? best : null;
+
+    /// <summary>The most similar rows, the best first; fewer where there are not so many.</summary>
+    public List<(string Id, float Similarity)> Best(ReadOnlySpan<float> query, int most)
     {
-        if (Count == 0) return null;
+        if (Count == 0) return [];
         var estimates = ArrayPool<float>.Shared.Rent(Count);
         try
         {
             var slack = exact ? ExactEstimates(query, estimates) : CodeEstimates(query, estimates);
-            return Rescore(query, estimates.AsSpan(0, Count), slack);
+            return Rescore(query, estimates.AsSpan(0, Count), slack, Math.Min(most, Count));
         }
         finally
         {
@@ -111,17 +114,27 @@ internal sealed class VectorScan(int dimension, bool exact)
         return _margin + Deviations * MathF.Sqrt(rounding / x.Length);
     }
 
-    private (string, float) Rescore(ReadOnlySpan<float> query, ReadOnlySpan<float> estimates, float slack)
+    /// <param name="estimates">Overwritten.</param>
+    private List<(string, float)> Rescore(ReadOnlySpan<float> query, Span<float> estimates, float slack, int most)
     {
-        var first = TensorPrimitives.IndexOfMax(estimates);
-        var (best, at) = (TensorPrimitives.Dot(query, Vector(first)), first);
+        // The last of them bounds what can still be among them: begin with those that are likely to be.
+        var best = new PriorityQueue<int, float>(most + 1);
+        for (var n = 0; n < most; n++)
+        {
+            var i = TensorPrimitives.IndexOfMax(estimates);
+            best.Enqueue(i, TensorPrimitives.Dot(query, Vector(i)));
+            estimates[i] = float.NegativeInfinity;
+        }
+        best.TryPeek(out _, out var last);
         for (var i = 0; i < estimates.Length; i++)
         {
-            if (estimates[i] < best - slack || i == first) continue;
+            if (estimates[i] < last - slack) continue;
             var similarity = TensorPrimitives.Dot(query, Vector(i));
-            if (similarity > best) (best, at) = (similarity, i);
+            if (similarity <= last) continue;
+            best.EnqueueDequeue(i, similarity);
+            best.TryPeek(out _, out last);
         }
-        return (_ids[at], best);
+        return [.. best.UnorderedItems.OrderByDescending(b => b.Priority).ThenBy(b => b.Element).Select(b => (_ids[b.Element], b.Priority))];
     }
 
     private void Quantise(int slot, ReadOnlySpan<float> vector)

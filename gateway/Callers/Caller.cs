@@ -15,12 +15,18 @@ internal sealed record Caller(string Tenant, string Name, bool IsAdmin, double W
     /// <summary>Everybody, where there are no keys.</summary>
     public static readonly Caller Anyone = new("", "", IsAdmin: true, 1);
 
+    /// <summary>Whoever comes without a key where keys are needed for all but pictures: nothing is theirs.</summary>
+    public static readonly Caller Nobody = new("", "", IsAdmin: false, 1);
+
     /// <summary>What stands for the tenant in ids, buckets and stores: 16 hexadecimal digits, or nothing for <see cref="Anyone"/>.</summary>
     public string Owner { get; } = HashOf(Tenant);
 
     /// <summary>The first 64 bits of the SHA-256 of a name, in lower-case hexadecimal; empty for none.</summary>
     public static string HashOf(string name) =>
         name.Length == 0 ? "" : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16];
+
+    /// <summary>May look into an image of this owner, and remove it.</summary>
+    public bool MayManage(string owner) => IsAdmin || Owner.Length > 0 && Owner == owner;
 
     public static Caller Of(HttpContext context) => context.Features.Get<Caller>() ?? Anyone;
 }

@@ -36,6 +36,7 @@ internal sealed class WorkerForwarder(IHttpForwarder forwarder, HttpMessageInvok
         context.Request.Path = job.Path;
         context.Request.ContentType = contentType;
         context.Request.ContentLength = body.Length;
+        if (job.InBackground) context.Request.Headers[WorkerHeaders.Background] = "true";
         context.Request.Body = new MemoryStream(body, writable: false);
 
         // YARP's own default (100 s) would cut every longer generation short (complaint 12).

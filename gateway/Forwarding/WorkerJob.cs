@@ -9,6 +9,9 @@ namespace MoDM.Gateway.Forwarding;
 /// <param name="Source">Encoded picture; null draws from noise.</param>
 internal sealed record WorkerJob(ImageRequest Request, byte[]? Source)
 {
+    /// <summary>Nobody waits for it, so that it makes way for any other.</summary>
+    public bool InBackground { get; init; }
+
     public string Path => Source is null ? "/v1/images/generations" : "/v1/images/edits";
 
     /// <summary>The HTTP body: JSON, or a form when there is a picture, as the OpenAI Images API has it.</summary>

@@ -6,6 +6,7 @@ using MoDM.Gateway.Cache;
 using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 using MoDM.Onnx;
@@ -16,11 +17,14 @@ namespace MoDM.Gateway.Images;
 /// <summary>The way of a request: embed, look up, decide, queue, draw, cache (arXiv 2503.11972, figure 3).</summary>
 internal sealed class ImageFlow(
     ClipEmbedder embedder, IImageCache cache, CacheWriter writer, RequestQueue queue, LoadMeter meter, WorkerRegistry workers,
-    WorkerForwarder forwarder, TimeProvider time)
+    WorkerForwarder forwarder, QualityFloor quality, AuditList audits, Ledger ledger, TimeProvider time)
 {
     /// <summary>Workers that may die under one image before the request fails.</summary>
     private const int Attempts = 3;
     private const double DefaultEditStrength = 0.8;
+
+    /// <summary>Images that a prompt is compared with word by word: where a guard keeps the most similar one from standing in, the next may.</summary>
+    private const int Candidates = 8;
 
     /// <summary>To come back after, where the time that a worker takes to start is all there is to wait for.</summary>
     private const int StartSeconds = 5;
@@ -42,7 +46,7 @@ internal sealed class ImageFlow(
         var (size, refusal) = SizeOf(request, workers.Sizes);
         if (refusal is not null) return (null, ApiError.BadRequest("size", refusal));
 
-        // 1. Embed the prompt. 2. Find the most similar cached image. 3. Decide.
+        // 1. Embed the prompt. 2. Find the most similar cached images. 3. Decide.
         var started = time.GetTimestamp();
         var prompt = embedder.EmbedText(request.Prompt!);
         var embedding = time.GetElapsedTime(started);
@@ -51,15 +55,17 @@ internal sealed class ImageFlow(
             caching.Sharing == CacheSharing.Tenant ? caller.Owner : "", embedder.Revision, size, request.NegativePrompt, request.GuidanceScale);
         var mode = ImagePlan.ModeOf(request);
         using var hurry = Hurry(caching, cancel);
-        var match = edited is null && mode == CacheMode.Auto && !prompt.Truncated
-            ? await cache.FindAsync(bucket, prompt.Vector, hurry.Token) : null;
+        var candidates = edited is null && mode == CacheMode.Auto && !prompt.Truncated
+            ? await cache.FindAsync(bucket, prompt.Vector, Candidates, hurry.Token) : [];
         var steps = request.NumInferenceSteps ?? mixture.Spec.Steps;
         var degrade = queue.Degrade;
-        var guard = match is { } like && caching.Hits.Count > 0 && like.Similarity >= caching.Hits[0].Similarity
-            ? PromptGuards.Check(request.Prompt!, like.Entry.Prompt, caching.Guards) : null;
+        var (hits, raisedBy) = quality.InForce(caching);
+        var (chosen, guard) = HitPolicy.Choose(
+            request.Prompt!, [.. candidates.Select(c => (c.Similarity, c.Entry.Prompt))], hits.Count > 0 ? hits[0].Similarity : double.PositiveInfinity, caching.Guards);
+        CacheMatch? match = chosen < 0 ? null : candidates[chosen];
         var question = new HitQuestion(mode, steps, prompt.Truncated, match?.Similarity, guard);
         var (usual, raised) = edited is null
-            ? (HitPolicy.Decide(question, caching.Hits), HitPolicy.Decide(question, caching.Hits, raised: true))
+            ? (HitPolicy.Decide(question, hits, aboveDocument: raisedBy), HitPolicy.Decide(question, hits, raised: true, raisedBy))
             : Both(new HitDecision(CacheRoute.Miss, StepPlan.Skip(steps, 1 - (request.Strength ?? DefaultEditStrength)),
                 "an edit starts from the caller's own image"));
         var decision = degrade >= DegradeStep.HigherSkip ? raised : usual;
@@ -74,7 +80,7 @@ internal sealed class ImageFlow(
         // 5. Queue, unless it would be in vain.
         double WorkOf(HitDecision d) => (steps - d.SkipSteps) / (double)mixture.Spec.Steps;
         var (tickets, refused) = queue.Enqueue(
-            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised)));
+            new Arrival(arrival, decision.Route, request.N ?? 1, WorkOf(decision), WorkOf(usual), WorkOf(raised), caller.Tenant, caller.Weight));
         if (refused is { } why) return (null, Refuse(why));
         if (match is { } compared) GatewayMetrics.Similarity.Observe(compared.Similarity);
         if (decision.Route == CacheRoute.Hit)
@@ -198,7 +204,7 @@ internal sealed class ImageFlow(
         }
     }
 
-    private static WorkerJob JobFor(ImagePlan plan, int index, string model)
+    public static WorkerJob JobFor(ImagePlan plan, int index, string model)
     {
         var request = plan.Request;
         var pool = plan.Mixture.Spec.Pools.First(p => p.Name == model);
@@ -238,6 +244,8 @@ internal sealed class ImageFlow(
         using var hurry = Hurry(plan.Mixture.Spec.Cache, cancel);
         bool? stored = byUrl ? await cache.KeepAsync(record.Id, answer.Image, hurry.Token) : null;
         if (admission.Admit || byUrl) writer.Add(record, answer.Image);
+        if (plan.Decision.Route == CacheRoute.Hit) ledger.Count(plan, part);
+        audits.Offer(plan, index, answer.Image);
         part = part with
         {
             Id = admission.Admit || byUrl ? record.Id : null,

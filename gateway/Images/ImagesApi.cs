@@ -47,6 +47,7 @@ internal static partial class ImagesApi
     {
         var started = time.GetTimestamp();
         if (error is null && request!.Model is { } model && model != mixture.Name) error = UnknownModel(model, mixture);
+        error ??= CallerTurn.Of(context)?.Take(request!.N ?? 1);
         ImagePlan? plan = null;
         string drawnBy = "none";
         try
@@ -66,6 +67,7 @@ internal static partial class ImagesApi
         finally
         {
             if (plan is not null) flow.Abandon(plan);
+            CallerTurn.Of(context)?.Settle(error?.Status ?? 200, error?.Code);
             var log = context.RequestServices.GetRequiredService<ILogger<ImageFlow>>();
             Count(log, mixture, plan, drawnBy, error, time.GetElapsedTime(started));
         }
@@ -131,12 +133,15 @@ internal static partial class ImagesApi
         ILogger log, ModelMixture mixture, ImagePlan? plan, string model, ApiError? error, TimeSpan took)
     {
         var route = plan?.RouteName ?? "none";
-        Log.Answered(log, error?.Status ?? 200, route, model, took.TotalMilliseconds, error?.Message ?? plan!.Decision.Reason);
+        Log.Answered(log, error?.Status ?? 200, route, model, took.TotalMilliseconds, error?.Message ?? LoggedReason(plan!));
         GatewayMetrics.Requests.WithLabels(mixture.Name, route, model, $"{error?.Status ?? 200}").Inc();
         if (error is not null) return;
         GatewayMetrics.RequestSeconds.WithLabels(mixture.Name, route).Observe(took.TotalSeconds);
         if (took > mixture.Spec.Slo.Latency) GatewayMetrics.SloMisses.WithLabels(mixture.Name).Inc();
     }
+
+    /// <summary>A guard's reason quotes the prompt, which is in no log.</summary>
+    private static string LoggedReason(ImagePlan plan) => plan.Guard is { } guard ? $"guarded: {guard}" : plan.Decision.Reason;
 
     private static ModelCard CardOf(ModelMixture mixture) => new(mixture.Name, 0);
 

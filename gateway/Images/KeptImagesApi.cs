@@ -28,7 +28,7 @@ internal static class KeptImagesApi
         var (entry, stored) = ImageId.IsId(id) ? await writer.EntryAsync(id, cancel) : (null, false);
         if (context.Request.GetTypedHeaders().Accept.Any(a => a.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)))
         {
-            return entry is not null && MayManage(Caller.Of(context), id)
+            return entry is not null && Caller.Of(context).MayManage(ImageId.OwnerOf(id))
                 ? Results.Json(Provenance.Of(entry), ProvenanceJson.Default.Provenance) : NotFound(id);
         }
         if (!ImageId.IsId(id) || await writer.ReadAsync(id, forHit: false, cancel) is not { } png) return NotFound(id);
@@ -46,7 +46,7 @@ internal static class KeptImagesApi
     private static async Task<IResult> DeleteAsync(
         string id, bool? descendants, CacheWriter writer, TimeProvider time, HttpContext context)
     {
-        if (!ImageId.IsId(id) || !MayManage(Caller.Of(context), id)) return NotFound(id);
+        if (!ImageId.IsId(id) || !Caller.Of(context).MayManage(ImageId.OwnerOf(id))) return NotFound(id);
         var removal = new Removal(id, ImageId.OwnerOf(id), null, descendants == true, time.GetUtcNow().ToUnixTimeMilliseconds());
         return await RemoveAsync(writer, removal, context) is not { } removed ? Unavailable
             : removed.Count == 0 ? NotFound(id) : Results.Json(new ImageDeletion(id, removed), ProvenanceJson.Default.ImageDeletion);
@@ -82,8 +82,6 @@ internal static class KeptImagesApi
             return null;
         }
     }
-
-    private static bool MayManage(Caller caller, string id) => caller.IsAdmin || caller.Owner == ImageId.OwnerOf(id);
 
     private static IResult Unavailable => ApiErrors.Result(new ApiError(
         503, "The cache's store did not do all of it. Ask again: what is done stays done.", "server_error", null, "store_unavailable") { RetryAfterSeconds = 1 });

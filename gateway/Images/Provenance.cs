@@ -32,8 +32,8 @@ internal sealed record Provenance
     /// <summary>A start for other images.</summary>
     public required bool IsSource { get; init; }
 
-    /// <summary>Unix seconds.</summary>
-    public required long Created { get; init; }
+    /// <summary>Unix seconds; not in a PNG, which is the same for the same picture.</summary>
+    public long? Created { get; init; }
 
     /// <summary>The keyword of the chunk.</summary>
     public const string PngKeyword = "modm";
@@ -61,7 +61,7 @@ internal sealed record Provenance
     public byte[] WriteInto(ReadOnlySpan<byte> png)
     {
         const int Frame = 12; // Length, type and checksum of a chunk; IEND is nothing else.
-        var json = JsonSerializer.SerializeToUtf8Bytes(this, ProvenanceJson.Default.Provenance);
+        var json = JsonSerializer.SerializeToUtf8Bytes(this with { Created = null }, ProvenanceJson.Default.Provenance);
         byte[] typed = [.. "tEXt"u8, .. System.Text.Encoding.ASCII.GetBytes(PngKeyword), 0, .. json];
         var result = new byte[png.Length + typed.Length + Frame - 4];
         png[..^Frame].CopyTo(result);

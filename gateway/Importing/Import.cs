@@ -30,7 +30,7 @@ internal static class Import
         {
             using var embedder = ClipEmbedder.Load(options.Mixture.Spec.Cache.EmbedderPath, threads: 1);
             cache = Parts.OpenCache(
-                options.Mixture, options.CacheFolder, () => options.Mixture.Spec.Cache, embedder, TimeProvider.System, logs.CreateLogger<IImageCache>());
+                options.Gateway, () => options.Mixture.Spec.Cache, embedder, TimeProvider.System, logs.CreateLogger<IImageCache>());
             if (cache is SharedCache shared) await shared.StartAsync(Parts.StoresMayTake);
             return await RunAsync(options, cache, embedder, stop.Token);
         }

@@ -8,9 +8,25 @@ namespace MoDM.Gateway.Importing;
 /// <param name="Model">That drew them, where a line does not say.</param>
 internal sealed record ImportOptions(string Source, ModelMixture Mixture, string CacheFolder, string Tenant, string Model)
 {
-    public const string Usage = "import DIR|FILE.jsonl [--mixture FILE] [--cache FOLDER] [--tenant NAME] [--model NAME]";
+    /// <summary>Holds the shared store's key, instead of the document's file.</summary>
+    public string? QdrantKeyFile { get; init; }
 
-    private static readonly HashSet<string> Names = ["--mixture", "--cache", "--tenant", "--model"];
+    /// <summary>The gateway that would have the cache.</summary>
+    public GatewayOptions Gateway => new()
+    {
+        Mixture = Mixture,
+        CacheFolder = CacheFolder,
+        QdrantKeyFile = QdrantKeyFile,
+        Urls = "",
+        WorkerThreads = 1,
+        QueueLimit = 1,
+        Workers = [],
+        ExitWithStdin = false,
+    };
+
+    public const string Usage = "import DIR|FILE.jsonl [--mixture FILE] [--cache FOLDER] [--tenant NAME] [--model NAME] [--qdrant-key-file FILE]";
+
+    private static readonly HashSet<string> Names = ["--mixture", "--cache", "--tenant", "--model", "--qdrant-key-file"];
 
     /// <returns>The options, or all mistakes.</returns>
     public static (ImportOptions? Options, IReadOnlyList<string> Problems) Read(string[] args, string demoMixture)
@@ -27,9 +43,14 @@ internal sealed record ImportOptions(string Source, ModelMixture Mixture, string
             line.Report($"{document}: {problem}");
         if (mixture is { Spec.Modality: not Modality.Image })
             line.Report($"{document}: is not an Image mixture; only those have a cache of pictures.");
+        if (mixture is { Spec: { Modality: Modality.Image, Cache.Shared: null } } && line.Text("--qdrant-key-file") is not null)
+            line.Report("--qdrant-key-file is for a mixture with cache.store.shared; leave it out.");
         var (cache, tenant, model) = (line.Text("--cache"), line.Text("--tenant") ?? "", line.Text("--model") ?? "imported");
         if (line.Problems.Count > 0 || mixture is null || source is null) return (null, line.Problems);
         return (new ImportOptions(
-            Path.GetFullPath(source), mixture, GatewayOptions.CacheFolderOf(mixture, cache), tenant, model), []);
+            Path.GetFullPath(source), mixture, GatewayOptions.CacheFolderOf(mixture, cache), tenant, model)
+        {
+            QdrantKeyFile = line.Text("--qdrant-key-file"),
+        }, []);
     }
 }

@@ -8,8 +8,10 @@ namespace MoDM.Gateway.Scheduling;
 /// <param name="Work">Share of the mixture's T steps that each image has to draw.</param>
 /// <param name="UsualWork">The same as the hit policy has it while the workers are enough.</param>
 /// <param name="RaisedWork">The same at <see cref="DegradeStep.HigherSkip"/>.</param>
+/// <param name="Tenant">Whose they are.</param>
+/// <param name="Weight">Its share beside the other tenants'.</param>
 internal readonly record struct Arrival(
-    TimeSpan Came, CacheRoute Route, int Images, double Work, double UsualWork, double RaisedWork);
+    TimeSpan Came, CacheRoute Route, int Images, double Work, double UsualWork, double RaisedWork, string Tenant = "", double Weight = 1);
 
 /// <summary>What has arrived since the start, refused images too; work is in full drawings.</summary>
 internal readonly record struct ArrivedLoad(double Misses, double MissWork, double Hits, double HitWork, double RaisedHitWork)

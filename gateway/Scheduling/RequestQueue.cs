@@ -25,6 +25,7 @@ internal sealed class RequestQueue : IDisposable
     private readonly Dictionary<WorkerSlot, TaskCompletionSource> _draining = [];
     private DegradeStep _degrade;
     private double _missWorkers;
+    private SpareWorker? _spare;
 
     /// <param name="slo">As the document has it now.</param>
     public RequestQueue(int limit, Func<SloSpec> slo, LoadMeter meter, TimeProvider time)
@@ -58,15 +59,15 @@ internal sealed class RequestQueue : IDisposable
         _meter.Arrived(arrival);
         lock (_lock)
         {
-            var (now, view) = (Now, View(arrival.Route));
+            var (now, view) = (Now, View(arrival.Route, _scheduler.WorkBefore(arrival.Tenant, arrival.Weight)));
             var tickets = Enumerable.Range(0, arrival.Images).Select(i => NewTicket(arrival, now, view, i)).ToList();
             var admission = _forecast.Admit((now - arrival.Came).TotalSeconds, tickets[^1].Expected);
-            if (!admission.Admit)
-                return (null, new Refusal(QueueFull: false, RetryAfter(arrival.Route, arrival.Work, arrival.Images), admission.Reason));
-            if (!_scheduler.TryEnqueue(tickets))
+            if (!admission.Admit || !_scheduler.TryEnqueue(tickets))
             {
-                return (null, new Refusal(QueueFull: true, RetryAfter(arrival.Route, arrival.Work, arrival.Images),
-                    $"{_scheduler.Waiting} images wait, and {_scheduler.Limit} may"));
+                var excess = _scheduler.Excess(arrival.Tenant, arrival.Weight, arrival.Images);
+                return (null, new Refusal(
+                    QueueFull: admission.Admit, _forecast.RetryAfter(view, arrival.Route, arrival.Work, arrival.Images, excess),
+                    admission.Admit ? $"{_scheduler.Waiting} images wait, and {_scheduler.Limit} may" : admission.Reason));
             }
             Settle();
             return (tickets, null);
@@ -99,6 +100,12 @@ internal sealed class RequestQueue : IDisposable
         _drawing.Remove(ticket);
         s.Requeue(ticket);
     });
+
+    /// <summary>A large worker that nobody needs now, and for as long as that is so; null while there is none. It counts as idle.</summary>
+    public SpareWorker? Borrow()
+    {
+        lock (_lock) return _scheduler.Waiting > 0 ? null : _spare = SpareWorker.Of(_scheduler.Workers);
+    }
 
     public void Join(WorkerSlot worker) => Change(s => s.Join(worker));
 
@@ -135,15 +142,18 @@ internal sealed class RequestQueue : IDisposable
         lock (_lock)
         {
             if (_scheduler.Ahead(ticket) is not { } ahead) return null;
-            var (misses, hits) = _scheduler.WorkBefore(ticket);
-            var view = View(ticket.Route) with { WaitingMisses = (int)Math.Ceiling(misses), WaitingHitWork = hits };
-            return (ahead, _forecast.Expect(view, ticket.Route, ticket.Work));
+            return (ahead, _forecast.Expect(View(ticket.Route, _scheduler.WorkBefore(ticket)), ticket.Route, ticket.Work));
         }
     }
 
     public int RetryAfterSeconds(Ticket ticket)
     {
-        lock (_lock) return RetryAfter(ticket.Route, ticket.Work, 1);
+        lock (_lock)
+        {
+            return _forecast.RetryAfter(
+                View(ticket.Route, _scheduler.WorkBefore(ticket.Tenant, ticket.Weight)), ticket.Route, ticket.Work, 1,
+                _scheduler.Excess(ticket.Tenant, ticket.Weight, 1));
+        }
     }
 
     public QueueSnapshot Snapshot()
@@ -192,6 +202,7 @@ internal sealed class RequestQueue : IDisposable
             _drawing[ticket] = (worker, done);
             ticket.Turn!.TrySetResult(new Turn(worker, Expired: false));
         }
+        _spare?.Look(_scheduler.Workers);
         foreach (var (worker, idle) in _draining)
         {
             if (worker.InFlight > 0) continue;
@@ -205,15 +216,15 @@ internal sealed class RequestQueue : IDisposable
         var expected = _forecast.Expect(view, arrival.Route, arrival.Work, index);
         return new Ticket(arrival.Route, arrival.Work, now, arrival.Came + _forecast.LatestStart(expected))
         {
+            Tenant = arrival.Tenant,
+            Weight = arrival.Weight,
             Expected = expected,
             Turn = new TaskCompletionSource<Turn>(TaskCreationOptions.RunContinuationsAsynchronously),
         };
     }
 
-    private int RetryAfter(CacheRoute route, double work, int images) =>
-        _forecast.RetryAfter(View(route), route, work, images, _scheduler.Waiting + images - _scheduler.Limit);
-
-    private QueueView View(CacheRoute route)
+    /// <param name="before">Work, of misses and of hits, that goes before whoever asks.</param>
+    private QueueView View(CacheRoute route, (double Misses, double Hits) before)
     {
         var ((large, freeLarge), (small, freeSmall)) = (_scheduler.Places(large: true), _scheduler.Places(large: false));
         var smallDraws = _scheduler.SmallDrawsMisses;
@@ -223,7 +234,7 @@ internal sealed class RequestQueue : IDisposable
         var takers = _drawing.Values.Where(d => smallDraws || d.Worker.IsLarge == (route == CacheRoute.Miss || small == 0));
         var next = takers.Min(d => d.Done);
         return new QueueView(
-            large, small, freeLarge, freeSmall, (int)Math.Ceiling(_scheduler.WaitingMissWork), _scheduler.WaitingHitWork,
+            large, small, freeLarge, freeSmall, (int)Math.Ceiling(before.Misses), before.Hits,
             SecondsOf(large: true), SecondsOf(large: false), smallDraws, missPlaces,
             next is { } done ? Math.Max(0, (done - Now).TotalSeconds) : null);
     }

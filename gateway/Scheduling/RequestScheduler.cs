@@ -5,18 +5,17 @@ namespace MoDM.Gateway.Scheduling;
 /// <summary>
 /// Which image goes to which worker, and when: a synchronous state machine without tasks, clocks or locks. Large workers
 /// take misses first and hits when no miss waits; small workers take hits, and misses only when the planner says so
-/// (arXiv 2503.11972, section 5). Within a queue the earlier deadline goes first.
+/// (arXiv 2503.11972, section 5). The workers of each kind are shared between tenants by weight; of one tenant the earlier
+/// deadline goes first.
 /// </summary>
 internal sealed class RequestScheduler(int limit)
 {
-    private static readonly Comparer<Ticket> ByDeadline = Comparer<Ticket>.Create((a, b) =>
-        a.Deadline != b.Deadline ? a.Deadline.CompareTo(b.Deadline) : a.Place.CompareTo(b.Place));
-
     private static readonly IComparer<Ticket> ByExpiry = Comparer<Ticket>.Create((a, b) =>
         a.Expires != b.Expires ? a.Expires.CompareTo(b.Expires) : a.Place.CompareTo(b.Place));
 
-    private readonly SortedSet<Ticket> _misses = new(ByDeadline);
-    private readonly SortedSet<Ticket> _hits = new(ByDeadline);
+    /// <summary>Of everybody who has ever asked: as many as there are keys.</summary>
+    private readonly Dictionary<string, TenantQueue> _tenants = [];
+    private readonly FairShare _large = new(large: true), _small = new(large: false);
     private readonly SortedSet<Ticket> _expiring = new(ByExpiry);
     private readonly Dictionary<string, WorkerSlot> _workers = [];
 
@@ -26,11 +25,11 @@ internal sealed class RequestScheduler(int limit)
     private long _given;
 
     public int Limit => limit;
-    public int WaitingMisses => _misses.Count;
-    public int WaitingHits => _hits.Count;
-    public int Waiting => _misses.Count + _hits.Count;
+    public int WaitingMisses { get; private set; }
+    public int WaitingHits { get; private set; }
+    public int Waiting => WaitingMisses + WaitingHits;
 
-    /// <summary>Full drawings that the images which wait add up to.</summary>
+    /// <summary>Full drawings that the misses which wait add up to.</summary>
     public double WaitingMissWork { get; private set; }
     public double WaitingHitWork { get; private set; }
     public IReadOnlyCollection<WorkerSlot> Workers => _workers.Values;
@@ -41,7 +40,7 @@ internal sealed class RequestScheduler(int limit)
     /// <summary>All of a request's images enter, or none: false when the queue has no room for them.</summary>
     public bool TryEnqueue(IReadOnlyList<Ticket> tickets)
     {
-        if (Waiting + tickets.Count > limit) return false;
+        if (tickets.Count > 0 && Excess(tickets[0].Tenant, tickets[0].Weight, tickets.Count) > 0) return false;
         foreach (var ticket in tickets)
         {
             ticket.Place = ++_places;
@@ -50,23 +49,37 @@ internal sealed class RequestScheduler(int limit)
         return true;
     }
 
+    /// <summary>
+    /// How many images have to leave before there is room for so many of a tenant. When the queue is full, a tenant that has
+    /// no more in it than its share by weight (of the limit, among those who wait) still gets in, up to twice the limit.
+    /// </summary>
+    public long Excess(string tenant, double weight, int images)
+    {
+        var over = (long)Waiting + images - limit;
+        if (over <= 0) return 0;
+        var own = _tenants.GetValueOrDefault(tenant);
+        var share = limit * weight / (weight + Others(own).Sum(t => t.Weight));
+        return (own?.Waiting ?? 0) + images <= Math.Max(1, share) ? Math.Max(0, over - limit) : over;
+    }
+
     /// <summary>Back to its old place: the worker was busy, or died. Always possible, since it was admitted before.</summary>
     public void Requeue(Ticket ticket)
     {
-        if (!QueueOf(ticket).Add(ticket)) return;
+        if (!_tenants.TryGetValue(ticket.Tenant, out var tenant)) _tenants[ticket.Tenant] = tenant = new TenantQueue(_tenants.Count);
+        if (!tenant.Add(ticket)) return;
+        tenant.Weight = ticket.Weight;
+        if (ticket.Charged is { } share) share.Refund(tenant, ticket.Cost);
+        ticket.Charged = null;
         _expiring.Add(ticket);
-        if (ticket.Route == CacheRoute.Hit) WaitingHitWork += ticket.Work;
-        else WaitingMissWork += ticket.Work;
+        Count(tenant, ticket, +1);
     }
 
     /// <returns>False when it was not waiting.</returns>
     public bool Remove(Ticket ticket)
     {
-        if (!QueueOf(ticket).Remove(ticket)) return false;
+        if (!_tenants.TryGetValue(ticket.Tenant, out var tenant) || !tenant.Remove(ticket)) return false;
         _expiring.Remove(ticket);
-        // Exactly nothing when nothing waits, whatever rounding has left.
-        if (ticket.Route == CacheRoute.Hit) WaitingHitWork = _hits.Count == 0 ? 0 : WaitingHitWork - ticket.Work;
-        else WaitingMissWork = _misses.Count == 0 ? 0 : WaitingMissWork - ticket.Work;
+        Count(tenant, ticket, -1);
         return true;
     }
 
@@ -102,15 +115,28 @@ internal sealed class RequestScheduler(int limit)
         return (places, free);
     }
 
-    /// <summary>How many images go before this one, or null when it does not wait.</summary>
+    /// <summary>How many images of its route go before this one, or null when it does not wait.</summary>
     public int? Ahead(Ticket ticket)
     {
-        var queue = QueueOf(ticket);
-        return queue.Contains(ticket) ? queue.TakeWhile(t => t != ticket).Count() : null;
+        if (!_tenants.TryGetValue(ticket.Tenant, out var own) || !own.Contains(ticket)) return null;
+        var (misses, hits) = own.WorkBefore(ticket);
+        var (share, before) = !HasSmall ? (_large, misses + hits) : ticket.Route == CacheRoute.Miss ? (_large, misses) : (_small, hits);
+        return own.Ahead(ticket) + Others(own).Sum(t => t.Within(ticket.Route, share.Reach(own, before / ticket.Weight, t)));
     }
 
     /// <summary>Full drawings, of misses and of hits, that go before a waiting image if all workers take both.</summary>
-    public (double Misses, double Hits) WorkBefore(Ticket ticket) => (Before(_misses, ticket), Before(_hits, ticket));
+    public (double Misses, double Hits) WorkBefore(Ticket ticket)
+    {
+        var own = _tenants[ticket.Tenant];
+        return Before(own, own.WorkBefore(ticket), ticket.Weight);
+    }
+
+    /// <summary>The same for what a tenant would bring now.</summary>
+    public (double Misses, double Hits) WorkBefore(string tenant, double weight)
+    {
+        var own = _tenants.GetValueOrDefault(tenant);
+        return Before(own, (own?.MissWork ?? 0, own?.HitWork ?? 0), weight);
+    }
 
     /// <summary>Tickets whose deadline has passed while they waited; they are no longer in the queue.</summary>
     public List<Ticket> Expire(TimeSpan now)
@@ -127,24 +153,70 @@ internal sealed class RequestScheduler(int limit)
     /// <summary>Everything that can begin now.</summary>
     public List<(Ticket Ticket, WorkerSlot Worker)> Dispatch()
     {
-        var started = new List<(Ticket, WorkerSlot)>();
-        while (_misses.Min is { } miss && Free(large: true) is { } large)
-            started.Add(Start(miss, large));
+        var (started, hasSmall) = (new List<(Ticket, WorkerSlot)>(), HasSmall);
+        while (ForLarge(hasSmall) is { } ticket && Free(large: true) is { } large)
+            started.Add(Start(ticket, large));
         while (ForSmall() is { } ticket && Free(large: false) is { } small)
             started.Add(Start(ticket, small));
-        while (_misses.Count == 0 && _hits.Min is { } hit && Free(large: true) is { } idle)
+        while (WaitingMisses == 0 && _large.Hits?.Hit is { } hit && Free(large: true) is { } idle)
             started.Add(Start(hit, idle));
         return started;
     }
 
-    private Ticket? ForSmall() => SmallDrawsMisses && _misses.Min is { } miss && (_hits.Min is not { } hit || miss.Deadline < hit.Deadline)
-        ? miss : _hits.Min;
+    /// <summary>Where no small worker is, the hits of one tenant would wait for the misses of all.</summary>
+    private Ticket? ForLarge(bool hasSmall) => hasSmall ? _large.Misses?.Miss : _large.Any is { } tenant ? tenant.Miss ?? tenant.Hit : null;
+
+    private Ticket? ForSmall()
+    {
+        if (!SmallDrawsMisses) return _small.Hits?.Hit;
+        var tenant = _small.Any;
+        return tenant?.Miss is { } miss && (tenant.Hit is not { } hit || miss.Deadline < hit.Deadline) ? miss : tenant?.Hit;
+    }
 
     private (Ticket, WorkerSlot) Start(Ticket ticket, WorkerPoolQueue pool)
     {
         Remove(ticket);
+        ticket.Charged = pool.IsLarge ? _large : _small;
+        ticket.Charged.Charge(_tenants[ticket.Tenant], ticket.Cost);
         return (ticket, pool.Take(++_given));
     }
+
+    private void Count(TenantQueue tenant, Ticket ticket, int change)
+    {
+        _large.Update(tenant, ticket.Route);
+        _small.Update(tenant, ticket.Route);
+        // Exactly nothing when nothing waits, whatever rounding has left.
+        if (ticket.Route == CacheRoute.Hit)
+            WaitingHitWork = (WaitingHits += change) == 0 ? 0 : WaitingHitWork + change * ticket.Work;
+        else
+            WaitingMissWork = (WaitingMisses += change) == 0 ? 0 : WaitingMissWork + change * ticket.Work;
+    }
+
+    /// <summary>To a tenant's own work, what of the others goes first: no more than its fair share lets them.</summary>
+    private (double Misses, double Hits) Before(TenantQueue? own, (double Misses, double Hits) work, double weight)
+    {
+        var together = SmallDrawsMisses || !HasSmall;
+        var (misses, hits) = work;
+        foreach (var other in Others(own))
+        {
+            if (together)
+            {
+                var reach = _large.Reach(own, (work.Misses + work.Hits) / weight, other);
+                misses += Math.Min(reach, other.MissWork);
+                hits += Math.Min(Math.Max(0, reach - other.MissWork), other.HitWork);
+            }
+            else
+            {
+                misses += Math.Min(_large.Reach(own, work.Misses / weight, other), other.MissWork);
+                hits += Math.Min(_small.Reach(own, work.Hits / weight, other), other.HitWork);
+            }
+        }
+        return (misses, hits);
+    }
+
+    private bool HasSmall => Places(large: false).Places > 0;
+
+    private IEnumerable<TenantQueue> Others(TenantQueue? own) => _tenants.Values.Where(t => t != own && t.Waiting > 0);
 
     /// <summary>The best model with a free worker.</summary>
     private WorkerPoolQueue? Free(bool large)
@@ -155,9 +227,4 @@ internal sealed class RequestScheduler(int limit)
         }
         return null;
     }
-
-    private static double Before(SortedSet<Ticket> queue, Ticket ticket) =>
-        queue.TakeWhile(t => ByDeadline.Compare(t, ticket) < 0).Sum(t => t.Work);
-
-    private SortedSet<Ticket> QueueOf(Ticket ticket) => ticket.Route == CacheRoute.Miss ? _misses : _hits;
 }

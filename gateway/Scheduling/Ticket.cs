@@ -21,6 +21,14 @@ internal sealed class Ticket(CacheRoute route, double work, TimeSpan queued, Tim
     /// <summary>It had begun, so it was accepted: it gets time to wait once more, at its old place.</summary>
     public void Renew(TimeSpan expires) => Expires = expires;
 
+    /// <summary>Whose it is, and this one's share beside the others'.</summary>
+    public string Tenant { get; init; } = "";
+    public double Weight { get; init; } = 1;
+    public double Cost => Work / Weight;
+
+    /// <summary>Where it was charged to its tenant when it began; null while it waits.</summary>
+    public FairShare? Charged { get; set; }
+
     /// <summary>As it was told when it came; null when nothing was known.</summary>
     public LatencyEstimate? Expected { get; init; }
 

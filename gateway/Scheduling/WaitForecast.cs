@@ -38,7 +38,7 @@ internal sealed class WaitForecast(Func<SloSpec> slo)
 
     /// <summary>Whole seconds until a request like this would be let in, if nothing else came.</summary>
     /// <param name="over">Images that have to leave the queue before there is room for it.</param>
-    public int RetryAfter(QueueView view, CacheRoute route, double work, int images, int over)
+    public int RetryAfter(QueueView view, CacheRoute route, double work, int images, long over)
     {
         if (Expect(view, route, work) is null) return 1;
         var (speed, next) = (Speed(view, route, work), view.NextFree ?? 0);

@@ -1,5 +1,6 @@
 using MoDM.Gateway.Cache;
 using MoDM.Gateway.Fleet;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
 using Prometheus;
@@ -38,7 +39,7 @@ internal static class GatewayMetrics
     public static readonly Counter CacheEvictions = Metrics.CreateCounter(MetricNames.CacheEvictions,
         "Images that left the cache or did not enter it.", "reason");
     public static readonly Gauge CacheAvailable = Metrics.CreateGauge(MetricNames.CacheAvailable,
-        "1 while the cache's store is asked, 0 while it is left alone since it does not answer.");
+        "1 while the cache's store answers, 0 while it does not and is left alone.", "mixture");
     public static readonly Counter StoreFailures = Metrics.CreateCounter(MetricNames.StoreFailures,
         "Questions to a store of the shared cache that failed, or came to nothing in time.", "store", "reason");
     public static readonly Counter Guarded = Metrics.CreateCounter(MetricNames.Guarded,
@@ -50,12 +51,40 @@ internal static class GatewayMetrics
     public static readonly Gauge PlannedWorkers = Metrics.CreateGauge(MetricNames.PlannedWorkers, "Workers by plan.", "pool");
     public static readonly Gauge PredictedLatency = Metrics.CreateGauge(MetricNames.PredictedLatency,
         "Latency that the plan expects at the SLO's percentile; NaN when it is not known, or the queue grows.");
+    public static readonly Counter CallersRefused = Metrics.CreateCounter(MetricNames.CallersRefused,
+        "Requests refused, by their key's tenant; empty for those without a key that is known.", "tenant", "reason");
+    public static readonly Gauge KeysValid = Metrics.CreateGauge(MetricNames.KeysValid,
+        "1 when the file of keys is in force as it is, 0 when it has mistakes and the keys from before stay.");
+    public static readonly Gauge QualityRatio = Metrics.CreateGauge(MetricNames.QualityRatio,
+        "CLIP score of the hits over the large model's, for the same requests; NaN before the first sample at these thresholds.");
+    public static readonly Gauge QualityRatioLow = Metrics.CreateGauge(MetricNames.QualityRatioLow, "Lower end of its 95 % interval.");
+    public static readonly Gauge QualityRatioHigh = Metrics.CreateGauge(MetricNames.QualityRatioHigh, "Upper end of its 95 % interval.");
+    public static readonly Gauge QualityDistance = Metrics.CreateGauge(MetricNames.QualityDistance,
+        "Mean distance of a hit from the large model's picture, 1 - cosine of their embeddings.");
+    public static readonly Counter QualitySamples = Metrics.CreateCounter(MetricNames.QualitySamples, "Hits compared with the large model's picture.");
+    public static readonly Gauge QualityRaised = Metrics.CreateGauge(MetricNames.QualityRaised, "What the hit thresholds are above the document's, as a cosine.");
+    public static readonly Counter Audits = Metrics.CreateCounter(MetricNames.Audits,
+        "Hits that idle large workers began to draw once more: completed, cancelled for a request, or failed.", "outcome");
+    public static readonly Counter SavedSteps = Metrics.CreateCounter(MetricNames.SavedSteps, "Steps that hits skipped.", "tenant");
+    public static readonly Counter SavedGpuSeconds = Metrics.CreateCounter(MetricNames.SavedGpuSeconds,
+        "GPU seconds that hits saved, beside full drawings by the large model.", "tenant");
+    public static readonly Counter LostGpuSeconds = Metrics.CreateCounter(MetricNames.LostGpuSeconds,
+        "GPU seconds by which hits took longer than that; to be taken from those saved.", "tenant");
 
-    public static void Observe(CacheState cache)
+    public static void Observe(QualityStatus? quality)
+    {
+        QualityRatio.Set(quality?.Ratio ?? double.NaN);
+        QualityRatioLow.Set(quality?.Low ?? double.NaN);
+        QualityRatioHigh.Set(quality?.High ?? double.NaN);
+        QualityDistance.Set(quality?.Distance ?? double.NaN);
+        QualityRaised.Set(quality?.RaisedBy ?? 0);
+    }
+
+    public static void Observe(ModelMixture mixture, CacheState cache)
     {
         CacheEntries.Set(cache.Entries);
         CacheBytes.Set(cache.Bytes ?? double.NaN);
-        CacheAvailable.Set(cache.Trouble is null ? 1 : 0);
+        CacheAvailable.WithLabels(mixture.Name).Set(cache.Trouble is null ? 1 : 0);
     }
 
     /// <summary>What is read off when it is asked for, and every series of the mixture from the start, so that a rate has a beginning.</summary>

@@ -1,6 +1,8 @@
 using System.Text.Json.Serialization;
 using MoDM.Gateway.Cache;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
+using MoDM.Gateway.Quality;
 using MoDM.Gateway.Scheduling;
 using MoDM.Gateway.Stories;
 using MoDM.Mixture;
@@ -17,14 +19,20 @@ internal static class StatusApi
         app.MapGet("/readyz", (Readiness readiness) => readiness.WhyNot() is { } reason
                 ? Results.Text(reason, statusCode: 503) : Results.Text("ready"))
             .WithTags("Health").WithSummary("200 once misses can be drawn; in a cluster, once requests can wait for their workers");
-        app.MapGet("/v1/status", Read).WithTags("Health").WithSummary("Queue, workers, hit rate and cache").Produces<GatewayStatus>();
+        app.MapGet("/v1/status", Read).WithTags("Health").WithSummary("Queue, workers, hit rate, quality, savings and cache").Produces<GatewayStatus>();
         app.MapMetrics();
 
         var (mixture, queue) = (app.Services.GetRequiredService<CurrentMixture>(), app.Services.GetRequiredService<RequestQueue>());
         var (meter, workers) = (app.Services.GetRequiredService<LoadMeter>(), app.Services.GetRequiredService<WorkerRegistry>());
-        var cache = app.Services.GetService<IImageCache>();
+        // Not yet: it is opened where what is wrong with it can be told.
+        var cache = new Lazy<IImageCache?>(() => app.Services.GetService<IImageCache>());
         Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(mixture.Now, queue, meter, workers));
-        if (cache is not null) Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(cache.State));
+        Metrics.DefaultRegistry.AddBeforeCollectCallback(() =>
+        {
+            if (cache.Value is { } opened) GatewayMetrics.Observe(mixture.Now, opened.State);
+        });
+        if (app.Services.GetService<QualityFloor>() is { } quality)
+            Metrics.DefaultRegistry.AddBeforeCollectCallback(() => GatewayMetrics.Observe(quality.Status()));
     }
 
     private static IResult Read(CurrentMixture current, RequestQueue queue, WorkerRegistry workers, LivePlan plan, HttpContext context)
@@ -42,7 +50,10 @@ internal static class StatusApi
             cache is null ? null : new CacheStatus(cache.Store, cache.Entries, cache.Bytes, cache.Capacity, cache.Trouble),
             external is { } model && StoryPolicy.Decide(StoryMember.Mixture, model) is var next
                 ? new ExternalStatus(model.Name, next.Route.ToString().ToLowerInvariant(), next.Reason, model.SpentToday) : null,
-            mixture.Spec.Modality == Modality.Story || context.RequestServices.GetService<StoriesBehind>() is not null, [.. workers.Sizes.Take(1).Select(s => s.Default())]),
+            mixture.Spec.Modality == Modality.Story || context.RequestServices.GetService<StoriesBehind>() is not null, [.. workers.Sizes.Take(1).Select(s => s.Default())],
+            context.RequestServices.GetService<QualityFloor>()?.Status(),
+            context.RequestServices.GetService<Ledger>()?.Of(Caller.Of(context)) is { } saved
+                ? new LedgerStatus(saved.Hits, saved.Steps, saved.GpuSeconds is { } s ? Math.Round(s, 3) : null) : null),
             StatusJson.Default.GatewayStatus);
     }
 
@@ -57,7 +68,12 @@ internal static class StatusApi
 
 internal sealed record GatewayStatus(
     string Mixture, int Steps, QueueStatus Queue, IReadOnlyList<MemberStatus> Workers, PlanStatus? Plan,
-    RequestStatus Requests, CacheStatus? Cache, ExternalStatus? External, bool Stories, IReadOnlyList<string> Sizes);
+    RequestStatus Requests, CacheStatus? Cache, ExternalStatus? External, bool Stories, IReadOnlyList<string> Sizes,
+    QualityStatus? Quality, LedgerStatus? Ledger);
+
+/// <summary>What hits have saved the caller's tenant, or all of them for an admin, since the gateway started.</summary>
+/// <param name="GpuSecondsSaved">Beside full drawings by the large model; null while none of those was timed.</param>
+internal sealed record LedgerStatus(long Hits, long StepsSaved, double? GpuSecondsSaved);
 
 /// <param name="Route">Of the next text, and why.</param>
 /// <param name="TokensToday">That this gateway has used of it.</param>

@@ -88,7 +88,7 @@ internal static class EndingsApi
         };
         if (events is null)
         {
-            if (request.Illustrate == true) answer = answer with { Image = await illustrator.DrawAsync(ending, plan.Seed, stop.Token) };
+            if (request.Illustrate == true) answer = answer with { Image = await illustrator.DrawAsync(ending, plan.Seed, context.Request.Headers[Illustrator.ErrandHeader], stop.Token) };
             StoriesApi.SetHeaders(context.Response, plan, story.Model, story.Why);
             await context.Response.WriteAsJsonAsync(answer, ApiJson.Default.EndingResponse, cancellationToken: context.RequestAborted);
             return (story, null);
@@ -97,7 +97,7 @@ internal static class EndingsApi
         await events.SendAsync(Completed, answer with { Type = Completed }, ApiJson.Default.EndingResponse);
         if (request.Illustrate == true)
         {
-            var image = await events.WhileAliveAsync(illustrator.DrawAsync(ending, plan.Seed, stop.Token));
+            var image = await events.WhileAliveAsync(illustrator.DrawAsync(ending, plan.Seed, context.Request.Headers[Illustrator.ErrandHeader], stop.Token));
             image = image with { Type = image.Error is null ? Drawn : NotDrawn };
             await events.SendAsync(image.Type, image, ApiJson.Default.EndingImage);
         }

@@ -8,12 +8,16 @@ namespace MoDM.Gateway.Stories;
 /// <param name="address">Instead of the document's.</param>
 internal sealed class Illustrator(CurrentMixture mixture, Uri? address, HttpMessageInvoker http)
 {
+    /// <summary>A key for the image mixture's gateway, from whoever asks for the ending.</summary>
+    public const string ErrandHeader = "x-modm-errand";
+
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     public Uri? Address => address ?? (mixture.Now.Spec.Illustrator is { } url ? new Uri(url) : null);
 
     /// <summary>An ending without its picture is still an ending: what went wrong is part of the answer.</summary>
-    public async Task<EndingImage> DrawAsync(string ending, long seed, CancellationToken cancel)
+    /// <param name="key">Null: none is sent.</param>
+    public async Task<EndingImage> DrawAsync(string ending, long seed, string? key, CancellationToken cancel)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         timeout.CancelAfter(Patience);
@@ -26,6 +30,7 @@ internal sealed class Illustrator(CurrentMixture mixture, Uri? address, HttpMess
             {
                 Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
             };
+            if (!string.IsNullOrEmpty(key)) request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
             using var response = await http.SendAsync(request, timeout.Token);
             using var json = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(timeout.Token));
             var root = json.RootElement;

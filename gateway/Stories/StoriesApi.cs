@@ -1,5 +1,6 @@
 using System.Globalization;
 using MoDM.Api;
+using MoDM.Gateway.Callers;
 using MoDM.Http;
 using MoDM.Mixture;
 
@@ -51,7 +52,8 @@ internal static partial class StoriesApi
         try
         {
             var plan = default(StoryPlan);
-            if (error is null) (plan, error) = flow.Plan(mixture, request!);
+            error ??= CallerTurn.Of(context)?.Take((request!.N ?? 1) * request.Prompts.Count, "text");
+            if (error is null) (plan, error) = flow.Plan(mixture, Caller.Of(context), request!);
             if (plan is not null) (story, error) = await answer(plan, flow, stop);
             if (error is not null && !context.Response.HasStarted) await ApiErrors.WriteAsync(context, error);
         }
@@ -62,6 +64,7 @@ internal static partial class StoriesApi
         finally
         {
             await stop.CancelAsync();
+            CallerTurn.Of(context)?.Settle(error?.Status ?? 200, error?.Code);
             var took = time.GetElapsedTime(started);
             var (route, model) = (story?.Why.Route ?? "none", story?.Model ?? "none");
             Log.Answered(services.GetRequiredService<ILogger<StoryFlow>>(), error?.Status ?? 200, route, model, took.TotalMilliseconds, error?.Message ?? story?.Why.Reason ?? "");

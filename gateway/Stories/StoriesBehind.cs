@@ -1,7 +1,10 @@
 using System.Net;
+using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Net.Http.Headers;
 using MoDM.Api;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Http;
 using Yarp.ReverseProxy.Forwarder;
@@ -22,6 +25,9 @@ internal sealed partial class StoriesBehind(GatewayOptions options, IServer serv
 
     /// <summary>Null while it starts.</summary>
     public Uri? Address => _address;
+
+    /// <summary>A process that this one has started.</summary>
+    public bool IsOurs => options.StoriesDocument is not null;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -111,8 +117,55 @@ internal static class StoryRoutes
             await ApiErrors.WriteAsync(context, ApiError.Unavailable("The story gateway is starting. Try again in 2 s.", 2));
             return;
         }
-        var error = await forwarder.SendAsync(context, address.ToString(), http, Config, HttpTransformer.Default, context.RequestAborted);
+        if (CallerTurn.Of(context) is { HasRate: true } turn && HttpMethods.IsPost(context.Request.Method))
+        {
+            var (texts, refused) = await CountAsync(context);
+            if ((refused ?? turn.Take(texts, "text")) is { } why)
+            {
+                await ApiErrors.WriteAsync(context, why);
+                return;
+            }
+        }
+        var error = await forwarder.SendAsync(context, address.ToString(), http, Config, new WithoutKey(stories.IsOurs), context.RequestAborted);
+        if (error is ForwarderError.None) CallerTurn.Of(context)?.Settle(context.Response.StatusCode, code: null);
         if (error is ForwarderError.None || context.RequestAborted.IsCancellationRequested || context.Response.HasStarted) return;
+        CallerTurn.Of(context)?.Settle(StatusCodes.Status503ServiceUnavailable, code: null);
         await ApiErrors.WriteAsync(context, ApiError.Unavailable("The story gateway does not answer. Try again in 2 s.", 2));
+    }
+
+    /// <summary>Texts that a body asks for, which is read whole for it; one, where it does not say.</summary>
+    private static async Task<(int Texts, ApiError? Error)> CountAsync(HttpContext context)
+    {
+        var (body, error) = await JsonBody.ReadAsync(context, JsonBody.Max);
+        if (error is not null) return (0, error);
+        context.Request.Body = new MemoryStream(body.ToArray());
+        try
+        {
+            using var json = JsonDocument.Parse(body);
+            if (json.RootElement.ValueKind != JsonValueKind.Object) return (1, null);
+            var n = json.RootElement.TryGetProperty("n", out var said) && said.ValueKind == JsonValueKind.Number && said.TryGetInt32(out var count) ? count : 1;
+            var prompts = json.RootElement.TryGetProperty("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.Array ? prompt.GetArrayLength() : 1;
+            return (Math.Clamp(n, 1, StoryRequestReader.MaxChoices) * Math.Clamp(prompts, 1, StoryRequestReader.MaxPrompts), null);
+        }
+        catch (JsonException)
+        {
+            return (1, null); // The story gateway says what is wrong with it.
+        }
+    }
+
+    /// <summary>
+    /// A caller's key is for this gateway. A story process of ours gets one that stands for it here, and only as long as this
+    /// process runs: the pictures that it has drawn here are the caller's.
+    /// </summary>
+    private sealed class WithoutKey(bool isOurs) : HttpTransformer
+    {
+        public override async ValueTask TransformRequestAsync(
+            HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        {
+            await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+            proxyRequest.Headers.Remove(HeaderNames.Authorization);
+            proxyRequest.Headers.Remove(Illustrator.ErrandHeader);
+            if (isOurs && CallerTurn.Of(httpContext) is { } turn) proxyRequest.Headers.Add(Illustrator.ErrandHeader, turn.Errand);
+        }
     }
 }

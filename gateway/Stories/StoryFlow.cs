@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using MoDM.Api;
+using MoDM.Gateway.Callers;
 using MoDM.Gateway.Fleet;
 using MoDM.Gateway.Forwarding;
 using MoDM.Gateway.Images;
@@ -26,7 +27,7 @@ internal sealed class StoryFlow(
     private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Decides about a valid request.</summary>
-    public (StoryPlan? Plan, ApiError? Error) Plan(ModelMixture mixture, StoryRequest request)
+    public (StoryPlan? Plan, ApiError? Error) Plan(ModelMixture mixture, Caller caller, StoryRequest request)
     {
         var spec = mixture.Spec;
         StoryMember? asked = request.Model is null || request.Model == mixture.Name ? StoryMember.Mixture
@@ -45,6 +46,7 @@ internal sealed class StoryFlow(
         return (new StoryPlan
         {
             Mixture = mixture,
+            Caller = caller,
             Request = request,
             HasOwnInstructions = request is { Messages: not null, IsEnding: false },
             Id = (request.Messages is null ? "cmpl-" : "chatcmpl-") + RandomNumberGenerator.GetHexString(24, lowercase: true),
@@ -118,7 +120,7 @@ internal sealed class StoryFlow(
         StoryPlan plan, int index, StringBuilder text, string begunBy, StoryProvenance why, Func<StoryPiece, ValueTask<bool>> onPiece, CancellationToken cancel)
     {
         var (begun, work) = (text.ToString(), plan.Work);
-        var (tickets, refused) = queue.Enqueue(new Arrival(plan.Arrival, CacheRoute.Miss, 1, work, work, work));
+        var (tickets, refused) = queue.Enqueue(new Arrival(plan.Arrival, CacheRoute.Miss, 1, work, work, work, plan.Caller.Tenant, plan.Caller.Weight));
         if (refused is { } refusal)
         {
             var error = ImageFlow.Refuse(refusal);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using MoDM.Api;
+using MoDM.Gateway.Callers;
 using MoDM.Mixture;
 
 namespace MoDM.Gateway.Stories;
@@ -14,6 +15,7 @@ internal sealed record StoryPrompt(IReadOnlyList<ChatMessage> Messages, string P
 internal sealed record StoryPlan
 {
     public required ModelMixture Mixture { get; init; }
+    public required Caller Caller { get; init; }
     public required StoryRequest Request { get; init; }
     public required string Id { get; init; }
 

@@ -20,7 +20,7 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-const count = (n, one, many = one + 's') => `${n} ${n === 1 ? one : many}`;
+const count = (n, one, many = one + 's') => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 const seconds = ms => `${((ms ?? 0) / 1000).toFixed(2)}\u00a0s`;
 
 // ---- The API ----
@@ -436,7 +436,7 @@ async function watch() {
   }
 }
 
-function showStatus({ mixture: name, steps, queue, workers, requests, cache, sizes, stories }) {
+function showStatus({ mixture: name, steps, queue, workers, requests, cache, sizes, stories, quality, ledger }) {
   $('stories').hidden = !stories;
   if (!mixture) findModel();
   $('live').dataset.state = 'live';
@@ -444,11 +444,38 @@ function showStatus({ mixture: name, steps, queue, workers, requests, cache, siz
   setText($('live-queue'), `${count(queue.miss, 'miss', 'misses')}, ${count(queue.hit, 'hit')}`);
   const known = requests.total > 0 && requests.hit_rate !== undefined;
   setText($('live-rate'), known ? `${Math.round(requests.hit_rate * 100)} %` : '–');
+  showQuality(quality);
+  showSavings(ledger);
   setText($('live-requests'), requests.total.toLocaleString('en'));
   setText($('live-cache'), cache.entries.toLocaleString('en'));
   showWorkers(workers ?? []);
   if (steps) field('num_inference_steps').placeholder = String(steps);
   offerSizes(sizes ?? []);
+}
+
+/** How hits compare with what the large model draws instead. */
+function showQuality(quality) {
+  const [text, ...known] = quality ? [quality.ratio, quality.low, quality.high].map(n => n?.toFixed(2)) : [];
+  const raised = quality?.raised_by > 0 ? `, thresholds +${quality.raised_by}` : '';
+  const range = known[0] ? ` (${known.join('–')})` : '';
+  figure($('live-quality'), text || raised ? `${text ?? '–'}${range}${raised}` : null, quality && 'CLIP score of the hits over that of the '
+    + `large model's own pictures for the same requests, with its 95 % interval, from ${count(quality.samples, 'sample')}: ${quality.reason}.`);
+}
+
+/** What hits have saved, beside the large model drawing all of it. */
+function showSavings(ledger) {
+  const seconds = ledger?.gpu_seconds_saved;
+  figure($('live-saved'), !ledger?.hits ? null : count(ledger.steps_saved, 'step')
+    + (seconds == null ? '' : `, ${seconds.toLocaleString('en', { maximumFractionDigits: Math.abs(seconds) < 10 ? 1 : 0 })}\u00a0GPU-s`),
+    'Steps that hits skipped, and the seconds that the large model would have taken for all of them less those that were spent.');
+}
+
+/** A figure of the strip that is there only when it says something. */
+function figure(node, text, title) {
+  node.parentNode.hidden = text === null;
+  if (text === null) return;
+  setText(node, text);
+  if (node.title !== title) node.title = title;
 }
 
 function showWorkers(workers) {

@@ -7,7 +7,11 @@ namespace MoDM.Operator.Load;
 /// <param name="InFlight">Images that are drawn.</param>
 /// <param name="Answered">Requests that were answered of late, older ones counting less.</param>
 /// <param name="Late">Of these, later than the SLO.</param>
-internal sealed record MeasuredLoad(LoadSample Sample, int Queued, int InFlight, double Answered, double Late);
+/// <param name="Cache">Null: no gateway says whether its cache's store answers.</param>
+internal sealed record MeasuredLoad(LoadSample Sample, int Queued, int InFlight, double Answered, double Late, CacheReach? Cache = null);
+
+/// <summary>Whom the cache's store answers: of so many gateways, not these.</summary>
+internal readonly record struct CacheReach(int Gateways, int Unanswered);
 
 /// <summary>
 /// From the points that Prometheus holds to what came since the last time: each counter's own increase between its own
@@ -30,7 +34,7 @@ internal sealed record LoadHistory(double UpTo = 0, double Pause = 0, double Ans
     private static readonly string[] Metrics =
     [
         MetricNames.ArrivedImages, MetricNames.ArrivedWork, MetricNames.QueueWork, MetricNames.QueueLength, MetricNames.InFlight,
-        MetricNames.DrawSeconds, MetricNames.SloMisses, $"{MetricNames.RequestSeconds}_count",
+        MetricNames.DrawSeconds, MetricNames.SloMisses, $"{MetricNames.RequestSeconds}_count", MetricNames.CacheAvailable,
     ];
 
     private static readonly string Names = string.Join('|', Metrics);
@@ -89,7 +93,7 @@ internal sealed record LoadHistory(double UpTo = 0, double Pause = 0, double Ans
         var next = new LoadHistory(
             newest, PauseOf(counters), Memory * Answered + All($"{MetricNames.RequestSeconds}_count"), Memory * Late + All(MetricNames.SloMisses));
         return (new Reading<MeasuredLoad?>.Known(
-            new MeasuredLoad(sample, Whole(queued), sample.Pools.Sum(p => p.InFlight), next.Answered, next.Late)), next);
+            new MeasuredLoad(sample, Whole(queued), sample.Pools.Sum(p => p.InFlight), next.Answered, next.Late, ReachOf(live))), next);
     }
 
     /// <summary>How old the newest point may be: a few times the pause between points.</summary>
@@ -126,6 +130,12 @@ internal sealed record LoadHistory(double UpTo = 0, double Pause = 0, double Ans
     {
         var known = gauges.Select(s => s.Last.Value).Where(v => double.IsFinite(v) && v > 0).ToList();
         return known.Count > 0 ? known.Average() : null;
+    }
+
+    private static CacheReach? ReachOf(IReadOnlyList<Series> live)
+    {
+        var known = live.Where(s => s.Name == MetricNames.CacheAvailable).Select(s => s.Last.Value).Where(double.IsFinite).ToList();
+        return known.Count > 0 ? new CacheReach(known.Count, known.Count(v => v < 1)) : null;
     }
 
     private static int Whole(double value) => double.IsFinite(value) ? (int)Math.Ceiling(Math.Clamp(value, 0, 1e6)) : 0;

@@ -42,7 +42,7 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
     }
 
     /// <summary>Creates a Deployment or gives it a new template.</summary>
-    /// <param name="replicas">For a new one; an old one keeps its own.</param>
+    /// <param name="replicas">As they are to be; where only they differ, see <see cref="ReplicasAsync"/>.</param>
     public async Task DeploymentAsync(
         ObjectKey key, MixtureInCluster mixture, string name, int replicas, MixtureMemory memory, CancellationToken cancel)
     {
@@ -61,9 +61,9 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
             return; // Made a moment ago; the watch has not shown it yet.
         }
         var deployment = (V1Deployment)Children.Build(child, mixture, options, watches.Kinds);
-        deployment.Spec.Replicas = ReplicasOf(live, memory) ?? replicas;
+        deployment.Spec.Replicas = replicas;
         Guard();
-        Remember(memory, path, (await api.ApplyAsync(path, deployment, cancel)).Metadata, deployment.Spec.Replicas.Value);
+        Remember(memory, path, (await api.ApplyAsync(path, deployment, cancel)).Metadata, replicas);
         if (live is null) memory.Unseen.Add(name);
     }
 

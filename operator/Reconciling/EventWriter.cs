@@ -12,7 +12,7 @@ internal sealed partial class EventWriter(ApiServer api, OperatorOptions options
     /// <summary>What there is to tell of the way from one status to the next.</summary>
     public static IEnumerable<(bool Warning, string Reason, string Message)> Between(MixtureStatus? before, MixtureStatus after)
     {
-        foreach (var condition in after.Conditions.Where(c => c.Type is "Accepted" or "MetricsAvailable" or "Ready"))
+        foreach (var condition in after.Conditions.Where(c => c.Type is "Accepted" or "MetricsAvailable" or "CacheAvailable" or "Ready"))
         {
             var last = before?.Conditions.FirstOrDefault(c => c.Type == condition.Type);
             if (last?.Status == condition.Status && (condition.Type != "Accepted" || last.Message == condition.Message)) continue;

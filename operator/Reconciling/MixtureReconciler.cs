@@ -54,7 +54,7 @@ internal sealed class MixtureReconciler(
 
             // 3. Build and apply, what has changed.
             await writer.ChildrenAsync(key, mixture, memory, cancel);
-            await writer.DeploymentAsync(key, mixture, mixture.GatewayName, 1, memory, cancel);
+            await GatewayAsync(key, mixture, memory, cancel);
 
             // 4. One step towards the plan.
             await ScaleAsync(key, mixture, memory, cancel);
@@ -122,6 +122,15 @@ internal sealed class MixtureReconciler(
             default:
                 throw new InvalidOperationException("a reading is known or unknown");
         }
+    }
+
+    /// <summary>Its size is the document's. With a new template it is written in one: more gateways only with the cache that they share.</summary>
+    private async Task GatewayAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
+    {
+        var (name, replicas) = (mixture.GatewayName, mixture.Spec.GatewayReplicas);
+        await writer.DeploymentAsync(key, mixture, name, replicas, memory, cancel);
+        if (ChildWriter.ReplicasOf(watches.Deployments.Of(key).GetValueOrDefault(name), memory) is { } now && now != replicas)
+            await writer.ReplicasAsync(key, name, replicas, memory, cancel);
     }
 
     private async Task ScaleAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)

@@ -110,6 +110,19 @@ internal static class StatusView
             };
         }
 
+        // Of a shared cache. What is not known stays as it was last known: it is neither good nor bad.
+        IEnumerable<MixtureCondition> CacheAvailable()
+        {
+            if (facts.Verdict.InForce?.Spec.Cache.Shared is null) return [];
+            if (facts.Load?.Cache is not { } cache) return before?.Conditions.Where(c => c.Type == "CacheAvailable") ?? [];
+            return
+            [
+                cache.Unanswered == 0 ? Condition("CacheAvailable", true, "Reachable", "the shared cache answers")
+                    : Condition("CacheAvailable", false, "StoreNotReachable", $"the shared cache does not answer {cache.Unanswered} of "
+                        + $"{cache.Gateways} gateways; their requests are misses, and are served"),
+            ];
+        }
+
         var (problems, inForce) = (facts.Verdict.Problems, facts.Verdict.InForce);
         var accepted = problems.Count == 0;
         var counts = string.Join(", ", pools.Select(p => $"{p.Ready}/{p.Desired} {p.Name}"));
@@ -124,6 +137,7 @@ internal static class StatusView
                 : Condition("MetricsAvailable", true, "Read", "the load is read from Prometheus"),
             Condition("GatewayReady", facts.GatewayReady, facts.GatewayReady ? "Available" : "NotAvailable",
                 facts.GatewayReady ? "the gateway answers" : "no gateway pod is ready; see its pod's events and log"),
+            .. CacheAvailable(),
             Condition("WorkersReady", complete, complete ? "AsPlanned" : "NotYet", counts.Length > 0 ? counts : "nothing is planned yet"),
             (inForce, facts.GatewayReady, large) switch
             {

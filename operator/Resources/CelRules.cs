@@ -9,6 +9,9 @@ namespace MoDM.Operator.Resources;
 internal static class CelRules
 {
     private const string Story = "(has(self.modality) && self.modality == 'Story')";
+    private const string OneGateway = "!has(self.gateway) || !has(self.gateway.replicas) || self.gateway.replicas < 2";
+    private const string NoTokensPerDay =
+        "!has(self.large) || !has(self.large.openAI) || !has(self.large.openAI.tokensPerDay) || self.large.openAI.tokensPerDay == 0";
     private const string Replicas = "!has(self.max) || self.max >= (has(self.min) ? self.min : 0)";
 
     public static readonly (string At, string Rule, string Message)[] All =
@@ -25,10 +28,16 @@ internal static class CelRules
             "every small model needs a name of its own"),
         ("spec", "!has(self.large) || !has(self.large.replicas) || !has(self.large.replicas.max) || self.large.replicas.max > 0",
             "large.replicas.max is 0; misses need at least one large worker"),
+        ("spec", $"{OneGateway} || {Story} || (has(self.cache) && has(self.cache.store) && has(self.cache.store.shared))",
+            "gateway.replicas is above 1, but an embedded cache belongs to one gateway; give cache.store.shared, or leave it at 1"),
+        ("spec", $"{OneGateway} || !({Story}) || {NoTokensPerDay}",
+            "gateway.replicas is above 1, but each gateway counts large.openAI.tokensPerDay for itself; leave it at 1, or set no tokensPerDay"),
         ("spec.large.replicas", Replicas, "max is below min; raise max or lower min"),
         ("spec.small[].replicas", Replicas, "max is below min; raise max or lower min"),
         ("spec.cache", "!has(self.hits) || self.hits.all(a, self.hits.all(b, a.similarity >= b.similarity || a.skip < b.skip))",
             "hits must rise in both: a higher similarity skips more"),
+        ("spec.cache.store", "!(has(self.embedded) && has(self.shared))",
+            "shared is given beside embedded; images are in one of them: leave the other out"),
     ];
 
     public static void AddTo(JsonObject root)

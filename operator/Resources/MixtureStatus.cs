@@ -10,7 +10,7 @@ internal sealed record MixtureStatus
     [Description("The generation of the document that this status is about.")]
     public long? ObservedGeneration { get; init; }
 
-    [Description("Accepted, MetricsAvailable, GatewayReady, WorkersReady, and Ready over all of them.")]
+    [Description("Accepted, MetricsAvailable, GatewayReady, CacheAvailable of a shared cache, WorkersReady, and Ready: hits and misses are served.")]
     public IReadOnlyList<MixtureCondition> Conditions { get; init; } = [];
 
     [Description("Workers of the large model.")]

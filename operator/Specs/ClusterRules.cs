@@ -33,6 +33,8 @@ internal static class ClusterRules
             folders.Add((mixture.Spec.Cache.EmbedderPath, mixture.Spec.Cache.EmbedderVolume, "spec.cache.embedder"));
         if (mixture.Spec.External is { KeyFile: { } key } && !key.StartsWith('/'))
             yield return new("spec.large.openAI.apiKeyFile", $"is \"{key}\"; in a cluster name a Secret with apiKeySecret, or a whole path.");
+        if (mixture.Spec.Cache.Shared is { QdrantKeyFile: { } file } && !file.StartsWith('/'))
+            yield return new("spec.cache.store.shared.qdrant.apiKeyFile", $"is \"{file}\"; in a cluster name a Secret with apiKeySecret, or a whole path.");
         foreach (var (folder, volume, path) in folders)
         {
             if (!folder.StartsWith('/'))

@@ -37,20 +37,33 @@ internal static class Deployments
             volumes.Add(models);
             container.VolumeMounts.Add(PodSpecs.ModelsMount("models"));
         }
-        if (spec.External?.KeySecret is var (secret, key))
+        foreach (var (name, secret, option, optional) in SecretFiles(spec))
         {
-            // Optional: without it the mixture serves all the same, and it is taken up when it comes.
-            volumes.Add(new V1Volume { Name = "openai", Secret = new V1SecretVolumeSource { SecretName = secret, Optional = true, DefaultMode = 0x120 } });
-            container.VolumeMounts.Add(new V1VolumeMount { Name = "openai", MountPath = ClusterNames.KeyPath, ReadOnlyProperty = true });
-            foreach (var argument in (string[])["--openai-key-file", $"{ClusterNames.KeyPath}/{key}"]) container.Args.Add(argument);
+            var folder = $"{ClusterNames.SecretsPath}/{name}";
+            volumes.Add(new V1Volume { Name = name, Secret = new V1SecretVolumeSource { SecretName = secret.Name, Optional = optional, DefaultMode = 0x120 } });
+            container.VolumeMounts.Add(new V1VolumeMount { Name = name, MountPath = folder, ReadOnlyProperty = true });
+            foreach (var argument in (string[])[option, $"{folder}/{secret.Key}"]) container.Args.Add(argument);
         }
+        if (spec.Cache.Shared is { CredentialsSecret: { Length: > 0 } credentials })
+            container.EnvFrom = [new V1EnvFromSource { SecretRef = new V1SecretEnvSource { Name = credentials } }];
         var pod = PodSpecs.Restricted(container, spec.Gateway, options, volumes);
         pod.ServiceAccountName = mixture.GatewayName;
         pod.TerminationGracePeriodSeconds = Seconds(spec.Slo.Latency) + 30;
-        return Deployment(mixture, mixture.GatewayName, MixtureInCluster.GatewayLabels, mixture.GatewaySelector, GatewayHash(mixture), 1,
+        return Deployment(mixture, mixture.GatewayName, MixtureInCluster.GatewayLabels, mixture.GatewaySelector, GatewayHash(mixture), spec.GatewayReplicas,
             // A cache on a volume has one owner at a time.
             spec.Cache.Volume is null ? Rolling(surge: 1, unavailable: 0) : new V1DeploymentStrategy { Type = "Recreate" },
             PodSpecs.Template(mixture.Labels(MixtureInCluster.GatewayLabels), spec.Gateway, pod));
+    }
+
+    /// <summary>Secrets of which the gateway reads an entry as a file, and the option that names it.</summary>
+    private static IEnumerable<(string Name, (string Name, string Key) Secret, string Option, bool Optional)> SecretFiles(MixtureSpec spec)
+    {
+        // Optional: without it the mixture serves all the same, and it is taken up when it comes.
+        if (spec.External?.KeySecret is { } openAI) yield return ("openai", openAI, "--openai-key-file", true);
+        // Never optional: a gateway without its callers' keys would be open.
+        if (spec.CallerKeys is { } keys) yield return ("keys", keys, "--keys", false);
+        // Nor this one, like the credentials beside it: the pod waits for them, and its events say so.
+        if (spec.Cache.Shared?.QdrantKeySecret is { } qdrant) yield return ("qdrant", qdrant, "--qdrant-key-file", false);
     }
 
     public static V1Deployment Workers(MixtureInCluster mixture, WorkerPool pool, int replicas, OperatorOptions options)
@@ -97,22 +110,35 @@ internal static class Deployments
     });
 
     /// <summary>What the gateway cannot take over while it runs.</summary>
-    public static string GatewayHash(MixtureInCluster mixture) => mixture.Spec.Modality == Modality.Story ? Hash(new
+    public static string GatewayHash(MixtureInCluster mixture)
     {
-        Pools = mixture.Spec.Pools.Select(p => p.Name),
-        Secret = mixture.Spec.External?.KeySecret is var (name, key) ? $"{name}/{key}" : "",
-        mixture.Spec.Gateway,
-        mixture.Roll,
-    })
-    : Hash(new
-    {
-        Pools = mixture.Spec.Pools.Select(p => p.Name),
-        mixture.Spec.Cache.EmbedderPath,
-        mixture.Spec.Cache.EmbedderVolume,
-        mixture.Spec.Cache.Volume,
-        mixture.Spec.Gateway,
-        mixture.Roll,
-    });
+        var spec = mixture.Spec;
+        var hash = spec.Modality == Modality.Story ? Hash(new
+        {
+            Pools = spec.Pools.Select(p => p.Name),
+            Secret = TextOf(spec.External?.KeySecret),
+            spec.Gateway,
+            mixture.Roll,
+        })
+        : Hash(new
+        {
+            Pools = spec.Pools.Select(p => p.Name),
+            spec.Cache.EmbedderPath,
+            spec.Cache.EmbedderVolume,
+            spec.Cache.Volume,
+            spec.Gateway,
+            mixture.Roll,
+        });
+        // What came later counts where it is used: the operator that first knows it restarts nobody else.
+        return spec.Cache.Shared is null && spec.CallerKeys is null ? hash : Hash(new
+        {
+            Before = hash,
+            Shared = spec.Cache.Shared?.Settings.Select(s => $"{s.Field}={s.Text}"),
+            Keys = TextOf(spec.CallerKeys),
+        });
+
+        static string TextOf((string Name, string Key)? secret) => secret is var (name, key) ? $"{name}/{key}" : "";
+    }
 
     public static string Hash<T>(T of) =>
         Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(of)))[..16];

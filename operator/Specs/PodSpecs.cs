@@ -26,7 +26,9 @@ internal static class PodSpecs
     public static V1PodSpec Restricted(V1Container container, PodSettings settings, OperatorOptions options, IEnumerable<V1Volume> volumes)
     {
         container.Env = [.. container.Env ?? [], .. Field<List<V1EnvVar>>(settings, "env") ?? []];
-        container.EnvFrom = Field<List<V1EnvFromSource>>(settings, "envFrom");
+        // Of the same name twice the last one counts, so the document's come last.
+        List<V1EnvFromSource> sources = [.. container.EnvFrom ?? [], .. Field<List<V1EnvFromSource>>(settings, "envFrom") ?? []];
+        container.EnvFrom = sources.Count > 0 ? sources : null;
         container.Args = [.. container.Args, .. settings.Args];
         container.ImagePullPolicy = options.ImagePullPolicy;
         container.SecurityContext = new V1SecurityContext

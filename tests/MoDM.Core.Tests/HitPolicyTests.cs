@@ -63,4 +63,20 @@ public class HitPolicyTests
 
     private static int Skip(int steps, double similarity) =>
         HitPolicy.Decide(new HitQuestion(CacheMode.Auto, steps, false, similarity), Paper).SkipSteps;
+
+    [Fact]
+    public void Where_a_guard_keeps_the_most_similar_image_out_the_next_one_may_stand_in()
+    {
+        static (int, string?) Choose(double least, params (double, string)[] candidates)
+        {
+            var (chosen, guard) = HitPolicy.Choose("a red kite", candidates, least, PromptGuards.All);
+            return (chosen, guard?.Guard.ToString());
+        }
+        Assert.Equal((1, null), Choose(0.3, (0.5, "a green kite"), (0.4, "a red kite at dawn"), (0.35, "a red kite")));
+        Assert.Equal((0, "Colour"), Choose(0.3, (0.5, "a green kite"), (0.4, "two red kites")));
+        // What is not similar enough is not asked about.
+        Assert.Equal((0, "Colour"), Choose(0.3, (0.5, "a green kite"), (0.29, "a red kite")));
+        Assert.Equal((0, null), Choose(0.3, (0.2, "a green kite")));
+        Assert.Equal((-1, null), Choose(0.3));
+    }
 }

@@ -80,11 +80,11 @@ public class MixtureReaderTests
         var (_, problems) = Read(d =>
         {
             d["spec"]!["modality"] = "Video";
-            d["spec"]!["cache"]!["store"] = new JsonObject { ["shared"] = new JsonObject() };
+            d["spec"]!["cache"]!["store"] = new JsonObject { ["redis"] = new JsonObject() };
         });
 
         Assert.Contains(problems, p => p.Path == "spec.modality");
-        Assert.Contains(problems, p => p.Path == "spec.cache.store.shared");
+        Assert.Contains(problems, p => p.Path == "spec.cache.store.redis");
     }
 
     [Fact]

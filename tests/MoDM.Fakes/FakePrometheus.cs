@@ -13,7 +13,9 @@ namespace MoDM.Fakes;
 
 /// <summary>What a mixture's gateway is doing.</summary>
 /// <param name="Misses">Images a second.</param>
-public sealed record FakeLoad(double Misses = 0, double Hits = 0, double LargeSeconds = 1, double SmallSeconds = 0.2, int Waiting = 0);
+/// <param name="Cache">Its gauge of the cache; null: it has none.</param>
+public sealed record FakeLoad(
+    double Misses = 0, double Hits = 0, double LargeSeconds = 1, double SmallSeconds = 0.2, int Waiting = 0, double? Cache = null);
 
 /// <summary>
 /// Prometheus' query API on the wire, which "scrapes" gateways that draw what the test says: counters that grow by the load
@@ -126,6 +128,7 @@ public sealed partial class FakePrometheus : IAsyncDisposable
         yield return (MetricNames.QueueWork, [("queue", "miss")], _ => load.Waiting);
         yield return (MetricNames.QueueWork, [("queue", "hit")], _ => 0);
         yield return (MetricNames.QueueLength, [("queue", "miss")], _ => load.Waiting);
+        if (load.Cache is { } available) yield return (MetricNames.CacheAvailable, [], _ => available);
         yield return (MetricNames.DrawSeconds, [("model", _models[0])], _ => load.LargeSeconds);
         foreach (var small in _models.Skip(1))
             yield return (MetricNames.DrawSeconds, [("model", small)], _ => load.SmallSeconds);

@@ -19,8 +19,9 @@ public sealed class FakeWorker : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
-    private readonly List<FakeJob> _jobs = [];
+    private readonly List<FakeJob> _jobs = [], _background = [];
     private readonly List<int> _drains = [];
+    private CancellationTokenSource? _makeWay;
     private int _inFlight, _refused;
 
     private FakeWorker(string model)
@@ -87,6 +88,15 @@ public sealed class FakeWorker : IAsyncDisposable
         get { lock (_lock) return [.. _jobs]; }
     }
 
+    /// <summary>Those that nobody waits for, as the gateway said.</summary>
+    public IReadOnlyList<FakeJob> BackgroundJobs
+    {
+        get { lock (_lock) return [.. _background]; }
+    }
+
+    /// <summary>Instead of a plain picture.</summary>
+    public Func<ImageRequest, RgbImage>? Draws { get; set; }
+
     public static async Task<FakeWorker> StartAsync(string model, int capacity = 1)
     {
         var worker = new FakeWorker(model) { Capacity = capacity };
@@ -117,19 +127,26 @@ public sealed class FakeWorker : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context, ImageRequest request, byte[]? source)
     {
-        var job = new FakeJob(request, source);
+        var job = new FakeJob(request, source) { Headers = string.Join('\n', context.Request.Headers.Select(h => $"{h.Key}: {h.Value}")) };
+        if (context.Request.Headers[WorkerHeaders.Background] == "true")
+        {
+            await AnswerInBackgroundAsync(context, request, job);
+            return;
+        }
         if (Interlocked.Increment(ref _inFlight) > Capacity || Draining || BusyAnswers-- > 0)
         {
             Interlocked.Decrement(ref _inFlight);
-            Interlocked.Increment(ref _refused);
-            context.Response.Headers["x-modm-busy"] = "true";
-            context.Response.StatusCode = 503;
+            Refuse(context);
             return;
         }
-        lock (_lock) _jobs.Add(job);
+        lock (_lock)
+        {
+            _makeWay?.Cancel();
+            _jobs.Add(job);
+        }
         try
         {
-            await DrawAsync(context, request, job);
+            await DrawAsync(context, request, job, context.RequestAborted);
         }
         catch (OperationCanceledException)
         {
@@ -141,9 +158,48 @@ public sealed class FakeWorker : IAsyncDisposable
         }
     }
 
-    private async Task DrawAsync(HttpContext context, ImageRequest request, FakeJob job)
+    /// <summary>Only while there is nothing else, and until there is.</summary>
+    private async Task AnswerInBackgroundAsync(HttpContext context, ImageRequest request, FakeJob job)
     {
-        var gone = context.RequestAborted;
+        using var makeWay = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        var taken = false;
+        lock (_lock)
+        {
+            if (Volatile.Read(ref _inFlight) == 0 && !Draining && _makeWay is null)
+            {
+                (_makeWay, taken) = (makeWay, true);
+                _background.Add(job);
+            }
+        }
+        if (!taken)
+        {
+            Refuse(context);
+            return;
+        }
+        try
+        {
+            await DrawAsync(context, request, job, makeWay.Token);
+            job.Completed = true;
+        }
+        catch (OperationCanceledException)
+        {
+            job.Cancelled = true;
+        }
+        finally
+        {
+            lock (_lock) _makeWay = null;
+        }
+    }
+
+    private void Refuse(HttpContext context)
+    {
+        Interlocked.Increment(ref _refused);
+        context.Response.Headers["x-modm-busy"] = "true";
+        context.Response.StatusCode = 503;
+    }
+
+    private async Task DrawAsync(HttpContext context, ImageRequest request, FakeJob job, CancellationToken gone)
+    {
         if (Error is { } error)
         {
             context.Response.StatusCode = error.Status;
@@ -165,7 +221,7 @@ public sealed class FakeWorker : IAsyncDisposable
             job.StepsDone = step;
             await SendAsync(context, new ImageEvent { Type = ImageEvents.Progress, Step = step, Steps = steps });
         }
-        var png = Picture(request, job.Source).Encode(ImageEncoding.Png);
+        var png = (Draws?.Invoke(request) ?? Picture(request, job.Source)).Encode(ImageEncoding.Png);
         await SendAsync(context, new ImageEvent
         {
             Type = job.Source is null ? ImageEvents.CompletedGeneration : ImageEvents.CompletedEdit,
@@ -205,6 +261,10 @@ public sealed class FakeWorker : IAsyncDisposable
 /// <summary>What a fake worker was asked to draw, and how far it came.</summary>
 public sealed record FakeJob(ImageRequest Request, byte[]? Source)
 {
+    public string Headers { get; init; } = "";
     public int StepsDone { get; set; }
     public bool Cancelled { get; set; }
+
+    /// <summary>Of a job in the background.</summary>
+    public bool Completed { get; set; }
 }

@@ -79,7 +79,7 @@ public sealed class DegradeTests : IAsyncLifetime
 
     private static object Miss(int seed) => new { prompt = "a red kite", seed, cache = "bypass" };
 
-    private static object Hit(int seed) => new { prompt = "a red kite", seed, guidance_scale = 3.0 }; // Own guidance: not cached.
+    private static object Hit(int seed) => new { prompt = "a red kite", seed };
 
     /// <summary>More than two workers can draw, until it is so; the rest is refused.</summary>
     private static async Task<HttpResponseMessage[]> LoadUntilAsync(GatewayProcess gateway, Func<int, object> request, Func<bool> isSo)

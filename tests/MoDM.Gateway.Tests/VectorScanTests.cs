@@ -24,6 +24,7 @@ public class VectorScanTests
         {
             var query = Unit(random, dimension);
             Assert.Equal(exact.Best(query), codes.Best(query));
+            Assert.Equal(exact.Best(query, 8), codes.Best(query, 8));
         }
     }
 
@@ -47,6 +48,21 @@ public class VectorScanTests
             Assert.Equal(id, scan.Best(vector)!.Value.Id);
             Assert.Equal(vector, scan.VectorOf(id));
         }
+    }
+
+    [Fact]
+    public void The_most_similar_ones_come_in_order_and_no_more_than_there_are()
+    {
+        var random = new Random(9);
+        var scan = new VectorScan(128, exact: !NibbleDot.IsSupported);
+        var vectors = Enumerable.Range(0, 300).Select(_ => Unit(random, 128)).ToArray();
+        foreach (var (i, vector) in vectors.Index())
+            scan.Add($"{i}", vector);
+
+        var query = Unit(random, 128);
+        var expected = vectors.Index().OrderByDescending(v => v.Item.Zip(query, (a, b) => a * b).Sum()).Select(v => $"{v.Index}").Take(20);
+        Assert.Equal(expected, scan.Best(query, 20).Select(b => b.Id));
+        Assert.Equal(300, scan.Best(query, 1000).Count);
     }
 
     [Fact]

@@ -24,6 +24,25 @@ internal static class Documents
         return spec;
     }
 
+    /// <summary>Its cache is shared, by as many gateways, and it knows its callers.</summary>
+    public static Action<JsonNode> Shared(int gateways = 3) => spec =>
+    {
+        spec["gateway"] = new JsonObject { ["replicas"] = gateways, ["keysSecret"] = JsonNode.Parse("""{"name": "callers", "key": "keys.txt"}""") };
+        spec["cache"]!["store"] = JsonNode.Parse("""
+            {"shared": {"qdrant": {"url": "http://qdrant:6334", "apiKeySecret": {"name": "qdrant"}},
+                        "s3": {"endpoint": "http://minio:9000", "bucket": "postcards", "credentialsSecret": "minio"}}}
+            """);
+    };
+
+    /// <summary>A Story mixture instead; its pool has the name that the fake Prometheus measures.</summary>
+    public static void Story(JsonNode spec)
+    {
+        foreach (var name in (string[])["cache", "large", "small"]) spec.AsObject().Remove(name);
+        spec["modality"] = "Story";
+        spec["large"] = JsonNode.Parse("""{"openAI": {"model": "gpt-3.5-turbo", "apiKeySecret": {"name": "openai"}}, "guidanceScale": 7.5, "gpusPerReplica": 1}""");
+        spec["small"] = JsonNode.Parse("""[{"name": "big", "model": {"path": "/models/mamba"}, "replicas": {"max": 3}}]""");
+    }
+
     public static MixtureObject Resource(Action<JsonNode>? change = null, string name = "postcards", long generation = 1) => new()
     {
         Metadata = new() { Name = name, NamespaceProperty = "art", Uid = $"uid-{name}", Generation = generation },

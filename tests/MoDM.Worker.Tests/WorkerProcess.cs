@@ -81,6 +81,14 @@ public sealed class WorkerProcess : IAsyncDisposable
         new HttpRequestMessage(HttpMethod.Post, "/v1/images/generations") { Content = Json(body) },
         HttpCompletionOption.ResponseHeadersRead, left);
 
+    /// <summary>An image that nobody waits for.</summary>
+    public Task<HttpResponseMessage> GenerateInBackgroundAsync(object body)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, "/v1/images/generations") { Content = Json(body) };
+        request.Headers.Add(Api.WorkerHeaders.Background, "true");
+        return Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+    }
+
     public Task<HttpResponseMessage> PostAsync(string path, object body, CancellationToken left = default) => Http.SendAsync(
         new HttpRequestMessage(HttpMethod.Post, path) { Content = Json(body) }, HttpCompletionOption.ResponseHeadersRead, left);
 

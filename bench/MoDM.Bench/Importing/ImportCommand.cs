@@ -86,7 +86,7 @@ internal static class ImportCommand
     private static async Task ImportAsync(
         ImportOptions options, string cacheFolder, ClipEmbedder embedder, int cores, int pictures, CancellationToken cancel)
     {
-        var cache = Parts.OpenCache(options.Mixture, cacheFolder, () => options.Mixture.Spec.Cache, embedder, TimeProvider.System, NullLogger.Instance);
+        var cache = Parts.OpenCache((options with { CacheFolder = cacheFolder }).Gateway, () => options.Mixture.Spec.Cache, embedder, TimeProvider.System, NullLogger.Instance);
         using var open = (IDisposable)cache;
         var tally = new Tally();
         var progress = new ImportProgress(pictures, TextWriter.Null, isTerminal: true, TimeProvider.System);

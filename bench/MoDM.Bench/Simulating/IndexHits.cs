@@ -39,7 +39,7 @@ internal sealed record IndexHits(int Capacity, double Varied = 0.85, double Rece
                 ? VectorWorld.Mix(Dimension, (near, meanings[^(age + 1)]), (Math.Sqrt(1 - near * near), fresh)) : fresh;
             var text = VectorWorld.Mix(Dimension, (Math.Sqrt(world.TextMean), textMean), (Math.Sqrt(world.Meaning), meaning),
                 (Math.Sqrt(1 - world.TextMean - world.Meaning), VectorWorld.Direction(random, flat)));
-            yield return index.Find(Bucket, text)?.Similarity;
+            yield return index.Find(Bucket, text, 1) is [var best] ? best.Similarity : null;
 
             meanings.Add(meaning);
             if (meanings.Count <= Lag) continue;

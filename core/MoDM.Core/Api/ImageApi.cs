@@ -176,6 +176,15 @@ public sealed record ModelCard(string Id, long Created)
     public string OwnedBy { get; } = "modm";
 }
 
+public static class WorkerHeaders
+{
+    /// <summary>
+    /// "true" from gateway to worker: nobody waits for this image. It is taken only by an idle worker, and ends at its next step,
+    /// without a last event, as soon as anything else comes, from whichever gateway.
+    /// </summary>
+    public const string Background = "x-modm-background";
+}
+
 /// <summary>What a worker says on <c>/readyz</c>, with 200 once it can serve and with 503 before.</summary>
 public sealed record WorkerStatus
 {

@@ -20,7 +20,7 @@ internal static class CacheReader
             "Any Kubernetes volume source, such as a persistentVolumeClaim; without one the cache is gone with the gateway's pod.");
         embedded.Close();
         var shared = ReadShared(store.Object("shared", required: false, about: "Outside, for any number of gateways: the index in Qdrant, the images in S3."));
-        if (embedded.Value is not null && shared is not null && !store.IsSchema) store.Report("shared", "and embedded are both given; choose one.");
+        if (embedded.Value is not null && shared is not null && !store.IsSchema) store.Report("shared", "is given beside embedded; images are in one of them: leave the other out.");
         store.Close();
         var result = new CacheSpec
         {
@@ -63,7 +63,7 @@ internal static class CacheReader
             Bucket = s3.Text("bucket", "It has to be there.", rule: BucketRule),
             Prefix = s3.Text("prefix", "Before the names of objects; by default the mixture's name and a slash.", ""),
             CredentialsSecret = s3.Text("credentialsSecret",
-                "The Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in a cluster; without one the AWS SDK finds them (environment, role).", ""),
+                "The Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in a cluster; without one the AWS SDK finds them (environment, role).", "", MixtureReader.SecretRule),
             Urls = s3.OneOf("urls", ImageUrls.Proxied, "How a client gets an image by URL: through the gateways, or from S3 by a signed URL."),
         };
         qdrant.Close();

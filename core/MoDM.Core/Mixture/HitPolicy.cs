@@ -19,8 +19,10 @@ public readonly record struct HitDecision(CacheRoute Route, int SkipSteps, strin
 /// <summary>Hit or miss, and from which step: arXiv 2503.11972, section 4 (cache-hit-aware k).</summary>
 public static class HitPolicy
 {
+    /// <param name="hits">In force.</param>
     /// <param name="raised">Skip as much as the next threshold allows: <see cref="Planning.DegradeStep.HigherSkip"/>.</param>
-    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits, bool raised = false)
+    /// <param name="aboveDocument">What the thresholds are above the document's, for quality: <see cref="QualityControl"/>.</param>
+    public static HitDecision Decide(HitQuestion question, IReadOnlyList<HitThreshold> hits, bool raised = false, double aboveDocument = 0)
     {
         if (question.Mode != CacheMode.Auto)
             return Miss($"the request said cache: {question.Mode.ToString().ToLowerInvariant()}");
@@ -32,7 +34,8 @@ public static class HitPolicy
         if (hits.Count == 0)
             return Miss("the mixture lists no hit thresholds");
         if (similarity < hits[0].Similarity)
-            return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}"));
+            return Miss(Say($"the closest cached image has similarity {similarity:0.000}, below {hits[0].Similarity:0.000}")
+                + (aboveDocument > 0 ? Say($", which is raised by {aboveDocument:0.####} to keep the quality floor") : ""));
 
         // Complaint 16: what turns a meaning around hardly moves an embedding.
         if (question.Guard is { } guard)
@@ -47,6 +50,25 @@ public static class HitPolicy
             : new HitDecision(CacheRoute.Hit, skip, Say(
                 $"a cached image has similarity {similarity:0.000}, at least {hits[rung].Similarity:0.000}: ")
                 + $"{skip} of {question.Steps} steps are skipped" + (raised ? ", more than usual under this load" : ""));
+    }
+
+    /// <summary>
+    /// Which of the most similar images is asked about: the first one similar enough that no guard keeps from standing in; where
+    /// there is none, the most similar one, with the guard that fired.
+    /// </summary>
+    /// <param name="candidates">The best first; each with the prompt that it was drawn from.</param>
+    /// <param name="least">The lowest similarity of a hit.</param>
+    /// <returns>The candidate's place; -1 for none.</returns>
+    public static (int Chosen, GuardVerdict? Guard) Choose(
+        string asked, IReadOnlyList<(double Similarity, string Prompt)> candidates, double least, IReadOnlyCollection<PromptGuard> guards)
+    {
+        GuardVerdict? first = null;
+        for (var i = 0; i < candidates.Count && candidates[i].Similarity >= least; i++)
+        {
+            if (PromptGuards.Check(asked, candidates[i].Prompt, guards) is not { } fired) return (i, null);
+            first ??= fired;
+        }
+        return (candidates.Count == 0 ? -1 : 0, first);
     }
 
     private static HitDecision Miss(string reason) => new(CacheRoute.Miss, 0, reason);

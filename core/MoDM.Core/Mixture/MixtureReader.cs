@@ -14,6 +14,10 @@ public static class MixtureReader
     private static readonly TextRule NameRule = new("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         "lower-case letters, digits and inner dashes, at most 63, belong here.", MaxLength: 63);
     internal static readonly TextRule HttpRule = new("^https?://[^ ]+$", "an http or https URL belongs here.");
+    internal static readonly TextRule SecretRule = new("^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        "the name of a Secret belongs here: lower-case letters, digits, inner dashes and dots.", MaxLength: 253);
+    private static readonly TextRule SecretKeyRule = new("^[-._a-zA-Z0-9]+$",
+        "an entry of a Secret belongs here: letters, digits, dots, dashes and underscores.", MaxLength: 253);
 
     /// <summary>What of a pod can be set, by Kubernetes' own names and in its own shape.</summary>
     private static readonly (string Name, JsonValueKind Kind, string About)[] PodFields =
@@ -156,7 +160,8 @@ public static class MixtureReader
     {
         var secret = parent.Object(field, required: false, about);
         (string, string)? result = secret.Value is null && !secret.IsSchema ? null
-            : (secret.Text("name", "Of the Secret, in the mixture's namespace."), secret.Text("key", "Of the entry in it.", fallbackKey));
+            : (secret.Text("name", "Of the Secret, in the mixture's namespace.", rule: SecretRule),
+                secret.Text("key", "Of the entry in it.", fallbackKey, SecretKeyRule));
         secret.Close();
         return result;
     }

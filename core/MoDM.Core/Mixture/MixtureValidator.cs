@@ -29,6 +29,17 @@ public static class MixtureValidator
             yield return new($"{spec.PlacedPools.First().Path}.replicas.max", spec.Modality == Modality.Image
                 ? "is 0; misses need at least one large worker." : "is 0; what falls back needs at least one worker.");
 
+        if (spec is { GatewayReplicas: > 1, Modality: Modality.Image, Cache.Shared: null })
+        {
+            yield return new("spec.gateway.replicas",
+                $"is {spec.GatewayReplicas}, but an embedded cache belongs to one gateway; give cache.store.shared, or leave it at 1.");
+        }
+        if (spec is { GatewayReplicas: > 1, Modality: Modality.Story, External.TokensPerDay: > 0 })
+        {
+            yield return new("spec.gateway.replicas",
+                $"is {spec.GatewayReplicas}, but each gateway counts large.openAI.tokensPerDay for itself; leave it at 1, or set no tokensPerDay.");
+        }
+
         if (spec.Modality == Modality.Image && spec.Cache.Hits.Count == 0 && spec.Small.Count > 0)
         {
             yield return new("spec.cache.hits",

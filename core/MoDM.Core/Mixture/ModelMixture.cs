@@ -124,9 +124,6 @@ public enum CacheSharing { Tenant, Mixture }
 /// <summary>Which image leaves a full cache: the oldest, or the one that was not a source for the longest time.</summary>
 public enum CacheEviction { Fifo, Lru }
 
-/// <summary>What a guard looks at, in the prompts of a request and of the cached image that matches it.</summary>
-public enum PromptGuard { Negation, Number, Colour, Side, Text, Name }
-
 public sealed record CacheSpec
 {
     /// <summary>Of a mixture that makes no images.</summary>
@@ -199,6 +196,15 @@ public sealed record SharedStore
     /// <summary>Name of the Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in a cluster; empty: the environment's.</summary>
     public required string CredentialsSecret { get; init; }
     public required ImageUrls Urls { get; init; }
+
+    /// <summary>All of it as texts, by the document's names. A gateway keeps to what it has opened: another text needs another gateway.</summary>
+    public IEnumerable<(string Field, string Text)> Settings =>
+    [
+        ("qdrant.url", QdrantUrl), ("qdrant.collection", Collection), ("qdrant.apiKeyFile", QdrantKeyFile ?? ""),
+        ("qdrant.apiKeySecret", QdrantKeySecret is var (name, key) ? $"{name}/{key}" : ""),
+        ("s3.endpoint", S3Endpoint), ("s3.region", Region), ("s3.bucket", Bucket), ("s3.prefix", Prefix),
+        ("s3.credentialsSecret", CredentialsSecret), ("s3.urls", Urls.ToString()),
+    ];
 }
 
 /// <summary>From this cosine on, this share of the schedule is skipped (k / T), arXiv 2503.11972, section 4.</summary>

@@ -56,12 +56,12 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
     }
 
     /// <param name="notBefore">Milliseconds since 1970; older ones are not looked at.</param>
-    public Task<CacheMatch?> FindAsync(string bucket, float[] vector, long notBefore, CancellationToken cancel) => health.AskAsync<CacheMatch?>(async () =>
+    public Task<IReadOnlyList<CacheMatch>> FindAsync(string bucket, float[] vector, int most, long notBefore, CancellationToken cancel) => health.AskAsync(async () =>
     {
         var filter = new Filter { Must = { MatchKeyword("bucket", bucket), Match("source", true) } };
         if (notBefore > 0) filter.Must.Add(Range("created", new Qdrant.Client.Grpc.Range { Gte = notBefore }));
-        var found = await client.QueryAsync(collection, vector, filter: filter, limit: 1, payloadSelector: true, cancellationToken: cancel);
-        return found.Count == 0 ? null : new CacheMatch(EntryOf(found[0].Payload), found[0].Score);
+        var found = await client.QueryAsync(collection, vector, filter: filter, limit: (ulong)most, payloadSelector: true, cancellationToken: cancel);
+        return (IReadOnlyList<CacheMatch>)[.. found.Select(p => new CacheMatch(EntryOf(p.Payload), p.Score))];
     }, cancel);
 
     /// <returns>What is known of those that are there.</returns>
@@ -72,7 +72,8 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
     }, cancel);
 
     /// <summary>Returns when they can be found.</summary>
-    public Task UpsertAsync(IEnumerable<CacheEntry> entries, CancellationToken cancel) => WriteAsync(entries.Select(entry => new PointStruct
+    /// <param name="insertOnly">What is there stays as it is, such as the mark of a removal.</param>
+    public Task UpsertAsync(IEnumerable<CacheEntry> entries, bool insertOnly, CancellationToken cancel) => WriteAsync(entries.Select(entry => new PointStruct
     {
         Id = PointOf(entry.Id),
         Vectors = entry.IsSource ? entry.Vector : Anywhere(),
@@ -88,7 +89,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
             ["used"] = entry.Created,
             ["entry"] = JsonSerializer.Serialize(entry, CacheJson.Default.CacheEntry),
         },
-    }), cancel);
+    }), cancel, insertOnly ? UpdateMode.InsertOnly : UpdateMode.Upsert);
 
     /// <summary>In the images' places, marks that they were removed; nothing is left but what a second try finds them by.</summary>
     public Task MarkRemovedAsync(IEnumerable<IndexPoint> points, bool descendants, long at, CancellationToken cancel) => WriteAsync(points.Select(p => new PointStruct
@@ -157,10 +158,13 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
 
     public void Dispose() => client.Dispose();
 
-    private async Task WriteAsync(IEnumerable<PointStruct> points, CancellationToken cancel)
+    private async Task WriteAsync(IEnumerable<PointStruct> points, CancellationToken cancel, UpdateMode mode = UpdateMode.Upsert)
     {
         foreach (var chunk in points.Chunk(Page))
-            await health.AskAsync(() => client.UpsertAsync(collection, chunk, cancellationToken: cancel), cancel);
+        {
+            var request = new UpsertPoints { CollectionName = collection, Wait = true, UpdateMode = mode, Points = { chunk } };
+            await health.AskAsync(() => client.UpsertAsync(request, cancel), cancel);
+        }
     }
 
     /// <summary>A point needs a vector, also where nothing is to be found by it.</summary>

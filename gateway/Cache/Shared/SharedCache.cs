@@ -49,17 +49,17 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         _watching = WatchAsync();
     }
 
-    public async ValueTask<CacheMatch?> FindAsync(string bucket, float[] vector, CancellationToken cancel)
+    public async ValueTask<IReadOnlyList<CacheMatch>> FindAsync(string bucket, float[] vector, int most, CancellationToken cancel)
     {
         // Without its picture a match is of no use.
-        if (_imagesHealth.Trouble is not null) return null;
+        if (_imagesHealth.Trouble is not null) return [];
         try
         {
-            return await _index.FindAsync(bucket, vector, NotBefore, cancel);
+            return await _index.FindAsync(bucket, vector, most, NotBefore, cancel);
         }
         catch (StoreUnavailableException)
         {
-            return null;
+            return [];
         }
     }
 
@@ -113,8 +113,15 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         var known = await _index.GetAsync(images.SelectMany(i => Concerns(i.Entry)), cancel);
         var news = images.Where(i => IsNews(i.Entry, known)).DistinctBy(i => i.Entry.Id).ToList();
         await Parallel.ForEachAsync(news, cancel, async (image, stop) => await _images.WriteAsync(image.Entry.Id, image.Bytes, stop));
-        await _index.UpsertAsync(news.Select(i => i.Entry), cancel);
-        return Interlocked.Add(ref _count, news.Count(i => i.Entry.IsSource)) > _spec().Capacity ? await EvictAsync(cancel) : 0;
+        foreach (var some in news.Select(i => i.Entry).GroupBy(e => known.ContainsKey(e.Id)))
+            await _index.UpsertAsync(some, insertOnly: !some.Key, cancel);
+
+        // What was removed in between is seen here, or was seen there by whoever removes, who looks again after setting the mark.
+        var since = await _index.GetAsync(news.SelectMany(i => Concerns(i.Entry)), cancel);
+        var late = news.Select(i => i.Entry).Where(e => IsRemoved(e, since)).Select(e => e.Id).ToList();
+        await _index.DeleteAsync(late, cancel);
+        await _images.DeleteAsync(late, cancel);
+        return Interlocked.Add(ref _count, news.Count(i => i.Entry.IsSource) - late.Count) > _spec().Capacity ? await EvictAsync(cancel) : 0;
     }
 
     public async Task<IReadOnlyList<string>> RemoveAsync(Removal removal, CancellationToken cancel)
@@ -123,25 +130,19 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         var named = removal.Id is { } id
             ? [(await _index.GetAsync([id], cancel)).GetValueOrDefault(id) ?? new IndexPoint(id) { Removed = await _images.ExistsAsync(id, cancel) ? null : 0 }]
             : (await _index.AllAsync(QdrantIndex.OfOwner(removal.Owner, removal.User), cancel)).Where(p => p.Created <= removal.At).ToList();
-        var names = named.Select(p => p.Id).ToHashSet();
-        var descendants = new Dictionary<string, IndexPoint>();
-        foreach (var some in removal.Descendants ? named.Chunk(100) : [])
-        {
-            foreach (var point in await _index.AllAsync(QdrantIndex.RefinedFrom(some.Select(p => p.Id)), cancel))
-                if (!names.Contains(point.Id)) descendants[point.Id] = point;
-        }
+        var all = named.ToDictionary(p => p.Id);
 
         // Marks first: from then on no gateway finds or writes them, and whoever sweeps deletes what is left. Those that go back
         // to the named ones before these: whoever asks again after a crash still finds by them what there is.
-        var live = named.Concat(descendants.Values).Where(p => p.Removed is null).Select(p => p.Id).ToList();
-        await _index.MarkRemovedAsync(descendants.Values, descendants: true, removal.At, cancel);
-        if (live.Count > 0 || removal.Id is null)
+        await MarkDescendantsAsync(named, all, removal, cancel);
+        if (all.Values.Any(p => p.Removed is null) || removal.Id is null)
         {
             var purge = removal.Id is null ? [new IndexPoint(PurgeName(removal.Owner, removal.User))] : Array.Empty<IndexPoint>();
             await _index.MarkRemovedAsync(named.Concat(purge), removal.Descendants, removal.At, cancel);
+            await MarkDescendantsAsync(named, all, removal, cancel);
         }
-        await _images.DeleteAsync([.. descendants.Keys, .. names], cancel);
-        return live;
+        await _images.DeleteAsync(all.Keys, cancel);
+        return [.. all.Values.Where(p => p.Removed is null).Select(p => p.Id)];
     }
 
     /// <summary>Written down for LRU only, off the request path; while a few are on their way, the next is not.</summary>
@@ -193,18 +194,29 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         }
     }
 
+    /// <param name="all">What is removed so far; those that are found are added.</param>
+    private async Task MarkDescendantsAsync(List<IndexPoint> named, Dictionary<string, IndexPoint> all, Removal removal, CancellationToken cancel)
+    {
+        var found = new List<IndexPoint>();
+        foreach (var some in removal.Descendants ? named.Chunk(100) : [])
+            found.AddRange((await _index.AllAsync(QdrantIndex.RefinedFrom(some.Select(p => p.Id)), cancel)).Where(p => all.TryAdd(p.Id, p)));
+        await _index.MarkRemovedAsync(found, descendants: true, removal.At, cancel);
+    }
+
     private static IEnumerable<string> Concerns(CacheEntry entry) =>
         [entry.Id, .. entry.Lineage, PurgeName(entry.Owner, null), PurgeName(entry.Owner, entry.User)];
 
     private static string PurgeName(string owner, string? user) => user is null ? $"all of {owner}" : $"all of {owner} by {user}";
 
     /// <summary>Neither known as what it is, nor removed while it was on its way.</summary>
-    private static bool IsNews(CacheEntry entry, Dictionary<string, IndexPoint> known)
+    private static bool IsNews(CacheEntry entry, Dictionary<string, IndexPoint> known) =>
+        !(known.GetValueOrDefault(entry.Id)?.Entry is { } same && (same.IsSource || !entry.IsSource)) && !IsRemoved(entry, known);
+
+    private static bool IsRemoved(CacheEntry entry, Dictionary<string, IndexPoint> known)
     {
         bool Removed(string name) => known.GetValueOrDefault(name)?.Removed >= entry.Created;
-        return !(known.GetValueOrDefault(entry.Id)?.Entry is { } same && (same.IsSource || !entry.IsSource))
-            && !Removed(entry.Id) && !Removed(PurgeName(entry.Owner, null)) && !Removed(PurgeName(entry.Owner, entry.User))
-            && !entry.Lineage.Any(id => known.GetValueOrDefault(id) is { Removed: not null, Descendants: true });
+        return Removed(entry.Id) || Removed(PurgeName(entry.Owner, null)) || Removed(PurgeName(entry.Owner, entry.User))
+            || entry.Lineage.Any(id => known.GetValueOrDefault(id) is { Removed: not null, Descendants: true });
     }
 
     private async Task<int> EvictAsync(CancellationToken cancel)

@@ -56,8 +56,19 @@ public sealed class SharedStoresFixture : IAsyncDisposable
     };
 
     /// <summary>What is in the bucket.</summary>
-    public async Task<List<string>> ObjectsAsync() =>
-        [.. ((await _s3.ListObjectsV2Async(new() { BucketName = Bucket }, TestContext.Current.CancellationToken)).S3Objects ?? []).Select(o => o.Key)];
+    public async Task<List<string>> ObjectsAsync()
+    {
+        var all = new List<string>();
+        var request = new Amazon.S3.Model.ListObjectsV2Request { BucketName = Bucket };
+        do
+        {
+            var page = await _s3.ListObjectsV2Async(request, CancellationToken.None);
+            all.AddRange((page.S3Objects ?? []).Select(o => o.Key));
+            request.ContinuationToken = page.NextContinuationToken;
+        }
+        while (request.ContinuationToken is not null);
+        return all;
+    }
 
     public async Task PutAsync(string key, byte[] bytes)
     {

@@ -113,6 +113,22 @@ public class LoadHistoryTests
         Assert.Equal(1310, next.UpTo);
     }
 
+    [Fact]
+    public void Whom_the_cache_answers_is_what_the_gateways_that_are_there_say()
+    {
+        var gateways = new[] { ("a", 1.0), ("b", 0), ("c", double.NaN) }.SelectMany(g => (Series[])
+            [.. Gateway(g.Item1, 0, 10, 20), Of(g.Item1, 1000, 3, MetricNames.CacheAvailable, g.Item2)]);
+        // One that is gone.
+        var (load, _) = Take(new LoadHistory(), [.. gateways, Of("d", 940, 3, MetricNames.CacheAvailable, 0)], now: 1010);
+
+        Assert.Equal(new CacheReach(2, 1), Known(load).Cache);
+        Assert.Null(Known(Take(new LoadHistory(), Gateway("a", 0, 10, 20), now: 1010).Item1).Cache);
+        Assert.Contains(MetricNames.CacheAvailable, new LoadHistory().Query("art", "postcards", TimeSpan.FromSeconds(10)), StringComparison.Ordinal);
+
+        static Series Of(string pod, double from, int points, string name, double value) => new(
+            new Dictionary<string, string> { ["__name__"] = name, ["pod"] = pod }, [.. Enumerable.Range(0, points).Select(i => (from + 5 * i, value))]);
+    }
+
     private static MeasuredLoad Known(Reading<MeasuredLoad?> reading) => Assert.IsType<Reading<MeasuredLoad?>.Known>(reading).Value!;
 
     private static (Reading<MeasuredLoad?>, LoadHistory) Take(LoadHistory history, IReadOnlyList<Series> series, double now) =>

@@ -94,6 +94,43 @@ public class OperatorTests
     }
 
     [Fact]
+    public async Task Gateways_that_share_a_cache_are_as_many_as_the_document_says_and_only_what_they_cannot_take_over_rolls_them()
+    {
+        const string Gateway = "/apis/apps/v1/namespaces/art/deployments/postcards-gateway";
+        await using var cluster = await FakeCluster.StartAsync();
+        await cluster.OperatorAsync();
+        cluster.Prometheus.SetLoad("art", "postcards", new FakeLoad(Cache: 1));
+        cluster.Apply();
+        await cluster.UntilAsync(() => cluster.Is("Ready", "True") && cluster.Is("MetricsAvailable", "True"), "Ready");
+        Assert.Equal((1, null), (cluster.Replicas("gateway"), cluster.Condition("CacheAvailable")));
+        var embedded = Template();
+
+        // In one write: no second gateway is started with a cache of its own.
+        cluster.Api.ClearRequests();
+        cluster.Apply(Documents.Shared());
+        await cluster.UntilAsync(() => cluster.Replicas("gateway") == 3 && cluster.Is("CacheAvailable", "True"), "three gateways");
+        var shared = Template();
+        Assert.NotEqual(embedded, shared);
+        Assert.Contains("--keys", shared, StringComparison.Ordinal);
+        Assert.Single(cluster.Api.Writes, w => w.Path == Gateway);
+
+        cluster.Apply(Documents.Shared(gateways: 2));
+        await cluster.UntilAsync(() => cluster.Replicas("gateway") == 2, "two gateways");
+        cluster.Api.Patch(Gateway, """{"spec": {"replicas": 7}}""");
+        await cluster.UntilAsync(() => cluster.Replicas("gateway") == 2, "put right");
+        Assert.Equal(shared, Template());
+
+        cluster.Prometheus.SetLoad("art", "postcards", new FakeLoad(Cache: 0));
+        await cluster.UntilAsync(() => cluster.Is("CacheAvailable", "False"), "CacheAvailable=False", 30);
+        Assert.True(cluster.Is("Ready", "True"));
+
+        cluster.Apply();
+        await cluster.UntilAsync(() => cluster.Replicas("gateway") == 1 && Template() == embedded && cluster.Condition("CacheAvailable") is null, "embedded again");
+
+        string Template() => cluster.Api.Get(Gateway)!["spec"]!["template"]!.ToJsonString();
+    }
+
+    [Fact]
     public async Task A_pool_that_the_document_no_longer_has_goes()
     {
         await using var cluster = await FakeCluster.StartAsync();

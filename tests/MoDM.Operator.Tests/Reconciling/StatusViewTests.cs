@@ -103,6 +103,41 @@ public class StatusViewTests
         Assert.Equal("Missed", StatusView.Of(Facts(late: 2), null, true, Noon).Columns!.Slo);
     }
 
+    [Fact]
+    public void A_shared_cache_that_does_not_answer_is_a_condition_and_no_reason_to_be_not_ready()
+    {
+        var all = StatusView.Of(SharedFacts(new CacheReach(3, 0)), null, true, Noon);
+        Assert.Equal(("True", "Reachable"), (Condition(all, "CacheAvailable").Status, Condition(all, "CacheAvailable").Reason));
+
+        var some = StatusView.Of(SharedFacts(new CacheReach(3, 2)), all, true, Noon.AddMinutes(1));
+        Assert.Equal(
+            ("False", "StoreNotReachable", "the shared cache does not answer 2 of 3 gateways; their requests are misses, and are served"),
+            (Condition(some, "CacheAvailable").Status, Condition(some, "CacheAvailable").Reason, Condition(some, "CacheAvailable").Message));
+        Assert.Equal(Noon.AddMinutes(1), Condition(some, "CacheAvailable").LastTransitionTime);
+        Assert.Equal("True", Condition(some, "Ready").Status);
+        Assert.Contains(EventWriter.Between(all, some), e => e is { Warning: true, Reason: "StoreNotReachable" });
+    }
+
+    [Fact]
+    public void What_is_not_known_of_the_cache_is_neither_good_nor_bad()
+    {
+        // Complaint 3.
+        Assert.DoesNotContain(StatusView.Of(SharedFacts(null), null, true, Noon).Conditions, c => c.Type == "CacheAvailable");
+
+        var before = StatusView.Of(SharedFacts(new CacheReach(3, 1)), null, true, Noon);
+        var unknown = SharedFacts(null) with { Load = null, Unknown = ("NotRead", "no answer") };
+        Assert.Equal(Condition(before, "CacheAvailable"), Condition(StatusView.Of(unknown, before, true, Noon.AddMinutes(1)), "CacheAvailable"));
+
+        // An embedded cache is never away, whatever was so before.
+        Assert.DoesNotContain(StatusView.Of(Facts() with { Load = SharedFacts(new CacheReach(1, 1)).Load }, before, true, Noon).Conditions, c => c.Type == "CacheAvailable");
+    }
+
+    private static StatusFacts SharedFacts(CacheReach? cache)
+    {
+        var facts = Facts();
+        return facts with { Verdict = Verdict.Of(Documents.Resource(Documents.Shared()), ""), Load = facts.Load! with { Cache = cache } };
+    }
+
     private static StatusFacts Facts(double perMinute = 60, int[]? sizes = null, double late = 0)
     {
         var spec = Documents.Mixture().Spec;

@@ -9,19 +9,10 @@ public class StoryOperatorTests
 {
     private static readonly OperatorOptions Options = Documents.Options("--gateway-image", "g:1", "--worker-image", "w:1");
 
-    // The pool has the name that the fake Prometheus measures.
-    private static void Story(JsonNode spec)
-    {
-        foreach (var name in (string[])["cache", "large", "small"]) spec.AsObject().Remove(name);
-        spec["modality"] = "Story";
-        spec["large"] = JsonNode.Parse("""{"openAI": {"model": "gpt-3.5-turbo", "apiKeySecret": {"name": "openai"}}, "guidanceScale": 7.5, "gpusPerReplica": 1}""");
-        spec["small"] = JsonNode.Parse("""[{"name": "big", "model": {"path": "/models/mamba"}, "replicas": {"max": 3}}]""");
-    }
-
     [Fact]
     public void Its_gateway_gets_the_key_as_a_file_and_needs_no_models()
     {
-        var pod = Deployments.Gateway(Documents.InCluster(Story), Options).Spec.Template.Spec;
+        var pod = Deployments.Gateway(Documents.InCluster(Documents.Story), Options).Spec.Template.Spec;
         Assert.Equal(["--openai-key-file", "/var/run/secrets/modm.dev/openai/api-key"], pod.Containers[0].Args.TakeLast(2));
         var secret = pod.Volumes.Single(v => v.Name == "openai").Secret;
         Assert.Equal(("openai", true), (secret.SecretName, secret.Optional));
@@ -32,7 +23,7 @@ public class StoryOperatorTests
     [Fact]
     public void Another_Secret_needs_another_gateway_and_another_model_behind_the_API_does_not()
     {
-        string Hash(Action<JsonNode>? change = null) => Deployments.GatewayHash(Documents.InCluster(s => { Story(s); change?.Invoke(s["large"]!["openAI"]!); }));
+        string Hash(Action<JsonNode>? change = null) => Deployments.GatewayHash(Documents.InCluster(s => { Documents.Story(s); change?.Invoke(s["large"]!["openAI"]!); }));
         Assert.NotEqual(Hash(), Hash(o => o["apiKeySecret"]!["name"] = "other"));
         Assert.Equal(Hash(), Hash(o => o["model"] = "gpt-4o"));
     }
@@ -40,7 +31,7 @@ public class StoryOperatorTests
     [Fact]
     public void A_relative_key_file_is_a_mistake_in_a_cluster()
     {
-        var mixture = Documents.Mixture(s => { Story(s); s["large"]!["openAI"]!["apiKeyFile"] = "openai.key"; });
+        var mixture = Documents.Mixture(s => { Documents.Story(s); s["large"]!["openAI"]!["apiKeyFile"] = "openai.key"; });
         Assert.Equal(["spec.large.openAI.apiKeyFile"], ClusterRules.Check(mixture).Select(p => p.Path));
     }
 
@@ -50,7 +41,7 @@ public class StoryOperatorTests
         await using var cluster = await FakeCluster.StartAsync();
         await cluster.OperatorAsync();
         cluster.Prometheus.SetLoad("art", "postcards", new FakeLoad());
-        cluster.Apply(Story);
+        cluster.Apply(Documents.Story);
         await cluster.UntilAsync(() => cluster.Is("Ready", "True") && cluster.Is("MetricsAvailable", "True"), "Ready");
         await cluster.UntilAsync(() => cluster.Replicas("big") == 1, "as few as there may be", 120);
 
@@ -69,7 +60,7 @@ public class StoryOperatorTests
         await cluster.OperatorAsync();
         cluster.Apply(s =>
         {
-            Story(s);
+            Documents.Story(s);
             s["cache"] = new JsonObject { ["embedder"] = new JsonObject { ["path"] = "/models/clip" } };
         });
         await cluster.UntilAsync(() => cluster.Is("Accepted", "False"), "Accepted=False");

@@ -97,6 +97,54 @@ public class SpecTests
     }
 
     [Fact]
+    public void Gateways_that_share_a_cache_are_as_many_as_the_document_says_and_roll_one_by_one()
+    {
+        var gateway = Deployments.Gateway(Documents.InCluster(Documents.Shared()), Options).Spec;
+
+        Assert.Equal((3, "RollingUpdate"), (gateway.Replicas, gateway.Strategy.Type));
+        Assert.Equal(("1", "0"), (gateway.Strategy.RollingUpdate.MaxSurge.Value, gateway.Strategy.RollingUpdate.MaxUnavailable.Value));
+        Assert.Equal(1, Deployments.Gateway(Documents.InCluster(), Options).Spec.Replicas);
+    }
+
+    [Fact]
+    public void A_gateway_reads_its_callers_keys_and_its_stores_credentials_from_Secrets_and_waits_for_them()
+    {
+        var pod = Deployments.Gateway(Documents.InCluster(s =>
+        {
+            Documents.Shared()(s);
+            s["gateway"]!["pod"] = JsonNode.Parse("""{"args": ["--queue-limit", "9"], "envFrom": [{"secretRef": {"name": "mine"}}]}""");
+        }), Options).Spec.Template.Spec;
+        var container = pod.Containers[0];
+
+        Assert.Equal(
+            [
+                "--keys", "/var/run/secrets/modm.dev/keys/keys.txt", "--qdrant-key-file", "/var/run/secrets/modm.dev/qdrant/api-key", "--queue-limit", "9",
+            ],
+            container.Args.TakeLast(6));
+        // Without the keys it would start open.
+        Assert.Equal(
+            [("keys", "callers", false), ("qdrant", "qdrant", false)],
+            pod.Volumes.Where(v => v.Secret is not null).Select(v => (v.Name, v.Secret.SecretName, v.Secret.Optional ?? false)));
+        Assert.Equal(
+            [("/var/run/secrets/modm.dev/keys", true), ("/var/run/secrets/modm.dev/qdrant", true)],
+            container.VolumeMounts.Where(m => m.Name is "keys" or "qdrant").Select(m => (m.MountPath, m.ReadOnlyProperty ?? false)));
+        // The document's own come last, and so count.
+        Assert.Equal(["minio", "mine"], container.EnvFrom.Select(e => e.SecretRef.Name));
+        Assert.All(container.EnvFrom, e => Assert.Null(e.SecretRef.Optional));
+    }
+
+    [Fact]
+    public void A_Story_mixtures_gateway_can_know_its_callers_too()
+    {
+        var pod = Deployments.Gateway(
+            Documents.InCluster(s => { Documents.Story(s); s["gateway"] = JsonNode.Parse("""{"keysSecret": {"name": "callers"}}"""); }), Options).Spec.Template.Spec;
+
+        Assert.Equal(
+            ["--openai-key-file", "/var/run/secrets/modm.dev/openai/api-key", "--keys", "/var/run/secrets/modm.dev/keys/keys"],
+            pod.Containers[0].Args.TakeLast(4));
+    }
+
+    [Fact]
     public void Another_operator_restarts_nobody_and_another_document_only_those_it_is_about()
     {
         // Complaint 8.
@@ -167,6 +215,16 @@ public class SpecTests
         Assert.Equal(
             ["metadata.name", "spec.large.name", "spec.large.model.path", "spec.small[0].model.path", "spec.cache.embedder.volume", "spec.large.pod.env", "spec.large.pod.nodeSelector"],
             problems);
+    }
+
+    [Fact]
+    public void A_relative_key_file_of_the_shared_cache_is_a_mistake_in_a_cluster()
+    {
+        var mixture = Documents.Mixture(s => { Documents.Shared()(s); s["cache"]!["store"]!["shared"]!["qdrant"]!["apiKeyFile"] = "qdrant.key"; });
+
+        Assert.Equal(
+            ["spec.cache.store.shared.qdrant.apiKeyFile: is \"qdrant.key\"; in a cluster name a Secret with apiKeySecret, or a whole path."],
+            ClusterRules.Check(mixture).Select(p => p.ToString()));
     }
 
     [Fact]
