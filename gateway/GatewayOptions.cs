@@ -90,7 +90,7 @@ internal sealed record GatewayOptions
             Urls = line.Text("--urls") ?? Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://localhost:8080",
             Keys = line.Text("--keys"),
             KeysAtStart = keys,
-            CacheFolder = Path.GetFullPath(line.Text("--cache") ?? Path.Combine(".modm", mixture.Name)),
+            CacheFolder = CacheFolderOf(mixture, line.Text("--cache")),
             WorkerThreads = threads,
             QueueLimit = queueLimit,
             Workers = workers,
@@ -102,6 +102,9 @@ internal sealed record GatewayOptions
             StoriesDocument = isDemo ? Path.Combine(Path.GetDirectoryName(demoMixture)!, "stories.yaml") : null,
         }, [], 0);
     }
+
+    /// <param name="given">Null: the mixture's own, where the process was started.</param>
+    public static string CacheFolderOf(ModelMixture mixture, string? given) => Path.GetFullPath(given ?? Path.Combine(".modm", mixture.Name));
 
     private static void CheckFit(CommandLine line, MixtureSpec spec)
     {

@@ -26,7 +26,7 @@ internal static class Parts
     private const int RefusedConfiguration = 2;
 
     /// <summary>The gateway starts without them after that.</summary>
-    private static readonly TimeSpan StoresMayTake = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan StoresMayTake = TimeSpan.FromSeconds(5);
 
     public static void AddGatewayDefaults(this WebApplicationBuilder builder, GatewayOptions options)
     {

@@ -2,6 +2,7 @@ using System.Reflection;
 using MoDM.Gateway;
 using MoDM.Gateway.Callers;
 using MoDM.Gateway.Images;
+using MoDM.Gateway.Importing;
 using MoDM.Gateway.Stories;
 using MoDM.Http;
 using MoDM.Mixture;
@@ -11,6 +12,7 @@ if (args is ["keys", .. var keys]) return KeysCommand.Run(keys, Console.Out, Con
 // 1. What to serve: the mixture's document, from a file or the API server, and a few options. All mistakes at once, exit code 2.
 var demo = typeof(GatewayOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
     .First(a => a.Key == "DemoMixture").Value!;
+if (args is ["import", .. var what]) return await Import.RunAsync(what, demo);
 var (options, problems, code) = await GatewayOptions.ReadAsync(args, demo, Environment.ProcessorCount);
 if (options is null)
 {

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using MoDM.Bench.Cache;
 using MoDM.Bench.Comparing;
+using MoDM.Bench.Importing;
 using MoDM.Bench.Indexing;
 using MoDM.Bench.Overhead;
 using MoDM.Bench.Simulating;
@@ -22,12 +23,13 @@ try
         case ["stories", .. var options]: return await StoriesCommand.RunAsync(options, Path.Combine(Path.GetDirectoryName(demo)!, "..", "models"), stop.Token);
         case ["cache", .. var options]: return await CacheCommand.RunAsync(options, demo, stop.Token);
         case ["index", .. var options]: return IndexCommand.Run(options);
+        case ["import", .. var options]: return await ImportCommand.RunAsync(options, demo, stop.Token);
         case ["simulate", .. var options]: return SimulateCommand.Run(options);
         case ["score-stories", .. var options]: return await ScoreStoriesCommand.RunAsync(options, Path.GetDirectoryName(Path.GetDirectoryName(demo))!, stop.Token);
         case ["plan", .. var options]: return PlanCommand.Run(options, demo);
         default:
             await Console.Error.WriteLineAsync(string.Join(
-                "\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage, CacheCommand.Usage, SimulateCommand.Usage, PlanCommand.Usage,
+                "\n  ", "usage: bench", CompareOptions.Usage, OverheadCommand.Usage, IndexCommand.Usage, CacheCommand.Usage, ImportCommand.Usage, SimulateCommand.Usage, PlanCommand.Usage,
                 StoriesCommand.Usage, ScoreStoriesCommand.Usage));
             return 2;
     }

@@ -93,6 +93,9 @@ public sealed class ClipEmbedder : IDisposable
         }
     }
 
+    /// <summary>As <see cref="TextEmbedding.Truncated"/> would be, without the network.</summary>
+    public bool Truncates(string prompt) => _tokenizer.Encode(prompt).Truncated;
+
     public float[] EmbedImage(RgbImage image)
     {
         var pixels = new float[3 * _preprocessing.Width * _preprocessing.Height];

@@ -127,6 +127,11 @@ public sealed class RgbImage
         for (int from = 0, to = 0; from < rgba.Length; from += 4, to += 3)
         {
             int alpha = rgba[from + 3];
+            if (alpha == 255)
+            {
+                (rgb[to], rgb[to + 1], rgb[to + 2]) = (rgba[from], rgba[from + 1], rgba[from + 2]);
+                continue;
+            }
             for (var c = 0; c < 3; c++)
                 rgb[to + c] = (byte)((rgba[from + c] * alpha + 255 * (255 - alpha) + 127) / 255);
         }

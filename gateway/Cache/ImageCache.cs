@@ -94,8 +94,7 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         lock (_writing)
         {
             var fresh = images.Where(i => IsNews(i.Entry)).DistinctBy(i => i.Entry.Id).ToList();
-            foreach (var (entry, bytes) in fresh)
-                Files.Write(entry.Id, bytes);
+            Files.Write(fresh.Select(i => (i.Entry.Id, i.Bytes)));
             _log.Append([.. fresh.Select(i => i.Entry)], []);
             foreach (var (entry, _) in fresh)
                 Remember(entry);

@@ -1,0 +1,114 @@
+using System.Threading.Channels;
+using MoDM.Gateway.Cache;
+using MoDM.Onnx;
+
+namespace MoDM.Gateway.Importing;
+
+/// <summary>
+/// Prepares pictures on all cores, some ahead of those that are written, and writes them in the order of the list, in batches.
+/// What is in the cache is known by its bytes before it is embedded; so a list can be imported any number of times, and again
+/// after a kill at any point.
+/// </summary>
+internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportOptions options, int cores, TimeProvider time)
+{
+    private const int Batch = 32;
+
+    /// <summary>What is embedded waits no longer to be written: so much is lost to a kill at most.</summary>
+    private static readonly TimeSpan Gather = TimeSpan.FromSeconds(0.5);
+
+    private readonly Preparation _preparation = new(cache, embedder, options, time);
+    private readonly Channel<(Listed Listed, TaskCompletionSource<Prepared> Done)> _next = Channel.CreateBounded<(Listed, TaskCompletionSource<Prepared>)>(4 * cores);
+
+    /// <summary>So many that no core waits for the disk, so few that they can be held.</summary>
+    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + 2 * Batch);
+
+    /// <summary>Returns when all is written; once cancelled, when what was embedded is.</summary>
+    /// <exception cref="IOException">The cache or the list cannot be used; what was written stays.</exception>
+    public async Task RunAsync(IEnumerable<Listed> pictures, Tally tally, ImportProgress progress, CancellationToken cancel)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        // Twice the cores: half of them may wait for files.
+        var others = Enumerable.Range(0, 2 * cores).Select(_ => Task.Run(() => PrepareAsync(stop.Token), CancellationToken.None))
+            .Append(Task.Run(() => ListAsync(pictures, stop.Token), CancellationToken.None)).ToList();
+        try
+        {
+            while (await _ahead.Reader.WaitToReadAsync(CancellationToken.None))
+                await WriteAsync(await NextBatchAsync(), tally, progress);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAll(others);
+        }
+    }
+
+    private async Task ListAsync(IEnumerable<Listed> pictures, CancellationToken cancel)
+    {
+        Exception? fault = null;
+        try
+        {
+            foreach (var listed in pictures)
+            {
+                var done = new TaskCompletionSource<Prepared>(TaskCreationOptions.RunContinuationsAsynchronously);
+                await _ahead.Writer.WriteAsync(done.Task, cancel);
+                await _next.Writer.WriteAsync((listed, done), CancellationToken.None);
+            }
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // What is ready is still written.
+        }
+        catch (Exception e)
+        {
+            fault = e; // The other end throws it.
+        }
+        finally
+        {
+            _next.Writer.Complete();
+            _ahead.Writer.Complete(fault);
+        }
+    }
+
+    private async Task PrepareAsync(CancellationToken cancel)
+    {
+        await foreach (var (listed, done) in _next.Reader.ReadAllAsync(CancellationToken.None))
+        {
+            try
+            {
+                cancel.ThrowIfCancellationRequested();
+                done.SetResult(await _preparation.PrepareAsync(listed, cancel));
+            }
+            catch (OperationCanceledException)
+            {
+                done.SetCanceled(cancel);
+            }
+            catch (Exception e)
+            {
+                done.SetException(e); // The one who writes throws it.
+            }
+        }
+    }
+
+    private async Task<List<Prepared>> NextBatchAsync()
+    {
+        var (batch, started) = (new List<Prepared>(Batch), time.GetTimestamp());
+        while (batch.Count < Batch && (batch.Count == 0 || time.GetElapsedTime(started) < Gather) && _ahead.Reader.TryRead(out var next))
+        {
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!next.IsCanceled) batch.Add(await next);
+        }
+        return batch;
+    }
+
+    private async Task WriteAsync(List<Prepared> batch, Tally tally, ImportProgress progress)
+    {
+        var images = batch.Where(p => p.Entry is not null).Select(p => (p.Entry!, p.Bytes)).ToList();
+        if (images.Count > 0) tally.Evicted += await cache.InsertAsync(images, CancellationToken.None);
+        foreach (var prepared in batch)
+        {
+            tally.Add(prepared);
+            if (prepared.Unfit is { } unfit) progress.Say($"{prepared.Place}: {unfit.Detail}");
+        }
+        progress.Report(tally.Seen);
+    }
+}
