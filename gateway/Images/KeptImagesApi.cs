@@ -84,7 +84,8 @@ internal static class KeptImagesApi
     }
 
     private static IResult Unavailable => ApiErrors.Result(new ApiError(
-        503, "The cache's store did not do all of it. Ask again: what is done stays done.", "server_error", null, "store_unavailable") { RetryAfterSeconds = 1 });
+        503, "The cache's store did not do all of it. Ask again: what is done stays done.", "server_error", null, "store_unavailable")
+    { RetryAfterSeconds = 1 });
 
     private static IResult NotFound(string id) => ApiErrors.Result(ApiError.NotFound(
         $"There is no image {id} of yours. Images live as long as they are cached, others an hour.", "id", "image_not_found"));
