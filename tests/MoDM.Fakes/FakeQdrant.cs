@@ -42,11 +42,12 @@ public sealed class FakeQdrant : IAsyncDisposable
     private readonly List<Fault> _faults = [];
     private readonly string? _apiKey;
     private readonly X509Certificate2? _certificate;
+    private readonly IPAddress _host;
     private WebApplication? _app;
     private volatile TaskCompletionSource? _frozen;
     private int _port;
 
-    private FakeQdrant(string? apiKey, X509Certificate2? certificate) => (_apiKey, _certificate) = (apiKey, certificate);
+    private FakeQdrant(string? apiKey, X509Certificate2? certificate, IPAddress host) => (_apiKey, _certificate, _host) = (apiKey, certificate, host);
 
     private sealed class Fault(string? rpc, StatusCode status, string message, bool answerLost)
     {
@@ -99,9 +100,10 @@ public sealed class FakeQdrant : IAsyncDisposable
 
     /// <param name="apiKey">Asked of every call; null: of none.</param>
     /// <param name="certificate">For TLS; null: HTTP/2 in the clear.</param>
-    public static async Task<FakeQdrant> StartAsync(string? apiKey = null, X509Certificate2? certificate = null)
+    /// <param name="host">Where it listens: for this process alone, if not said.</param>
+    public static async Task<FakeQdrant> StartAsync(string? apiKey = null, X509Certificate2? certificate = null, IPAddress? host = null)
     {
-        var fake = new FakeQdrant(apiKey, certificate);
+        var fake = new FakeQdrant(apiKey, certificate, host ?? IPAddress.Loopback);
         await fake.RestartAsync();
         return fake;
     }
@@ -171,7 +173,7 @@ public sealed class FakeQdrant : IAsyncDisposable
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, _port, listen =>
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(_host, _port, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
             if (_certificate is not null) listen.UseHttps(_certificate);

@@ -12,7 +12,9 @@ public sealed class TcpProxy : IAsyncDisposable
     private Socket _listener;
     private int _answers = int.MaxValue;
 
-    private TcpProxy(Uri target) => (_target, _listener) = (target, Listen(0));
+    private readonly IPAddress _host;
+
+    private TcpProxy(Uri target, IPAddress host) => (_target, _host, _listener) = (target, host, Listen(host, 0));
 
     /// <summary>Stays the same from stop to start.</summary>
     public Uri Address { get; private set; } = null!;
@@ -20,9 +22,10 @@ public sealed class TcpProxy : IAsyncDisposable
     /// <summary>Before anything that the server says is handed on.</summary>
     public TimeSpan Delay { get; set; }
 
-    public static TcpProxy Start(Uri target)
+    /// <param name="host">Where it listens: for this process alone, if not said.</param>
+    public static TcpProxy Start(Uri target, IPAddress? host = null)
     {
-        var proxy = new TcpProxy(target);
+        var proxy = new TcpProxy(target, host ?? IPAddress.Loopback);
         proxy.Address = new Uri($"http://127.0.0.1:{((IPEndPoint)proxy._listener.LocalEndPoint!).Port}");
         _ = proxy.AcceptAsync(proxy._listener);
         return proxy;
@@ -45,7 +48,7 @@ public sealed class TcpProxy : IAsyncDisposable
     public void Restart()
     {
         Volatile.Write(ref _answers, int.MaxValue);
-        _listener = Listen(Address.Port);
+        _listener = Listen(_host, Address.Port);
         _ = AcceptAsync(_listener);
     }
 
@@ -55,11 +58,11 @@ public sealed class TcpProxy : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static Socket Listen(int port)
+    private static Socket Listen(IPAddress host, int port)
     {
-        var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        var listener = new Socket(host.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
+        listener.Bind(new IPEndPoint(host, port));
         listener.Listen();
         return listener;
     }
