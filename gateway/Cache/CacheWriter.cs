@@ -13,7 +13,7 @@ internal sealed partial class CacheWriter(
 {
     private const int Batch = 16;
     private const int MostImages = 1024;
-    private const long MostBytes = 256L << 20;
+    private const long MostBytes = 64L << 20;
     private static readonly TimeSpan FirstSweep = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(500);
