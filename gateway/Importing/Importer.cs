@@ -17,10 +17,13 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
     private static readonly TimeSpan Gather = TimeSpan.FromSeconds(0.5);
 
     private readonly Preparation _preparation = new(cache, embedder, options, time);
-    private readonly Channel<(Listed Listed, TaskCompletionSource<Prepared> Done)> _next = Channel.CreateBounded<(Listed, TaskCompletionSource<Prepared>)>(4 * cores);
 
     /// <summary>So many that no core waits for the disk, so few that they can be held.</summary>
-    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + 2 * Batch);
+    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + Batch);
+
+    /// <summary>No more than are ahead.</summary>
+    private readonly Channel<(Listed Listed, TaskCompletionSource<Prepared> Done)> _next = Channel.CreateUnbounded<(Listed, TaskCompletionSource<Prepared>)>();
+    private readonly Queue<Task<Prepared>> _taken = new(Batch);
 
     /// <summary>Returns when all is written; once cancelled, when what was embedded is.</summary>
     /// <exception cref="IOException">The cache or the list cannot be used; what was written stays.</exception>
@@ -32,7 +35,7 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
             .Append(Task.Run(() => ListAsync(pictures, stop.Token), CancellationToken.None)).ToList();
         try
         {
-            while (await _ahead.Reader.WaitToReadAsync(CancellationToken.None))
+            while (_taken.Count > 0 || await _ahead.Reader.WaitToReadAsync(CancellationToken.None))
                 await WriteAsync(await NextBatchAsync(), tally, progress);
         }
         finally
@@ -89,14 +92,20 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
         }
     }
 
+    /// <summary>A whole batch, or what is ready of it after a while. Waiting for each by itself would wake a thread for each.</summary>
     private async Task<List<Prepared>> NextBatchAsync()
     {
-        var (batch, started) = (new List<Prepared>(Batch), time.GetTimestamp());
-        while (batch.Count < Batch && (batch.Count == 0 || time.GetElapsedTime(started) < Gather) && _ahead.Reader.TryRead(out var next))
+        while (_taken.Count < Batch && _ahead.Reader.TryRead(out var next))
+            _taken.Enqueue(next);
+        await Task.WhenAny(Task.WhenAll(_taken), Task.Delay(Gather, time));
+        var batch = new List<Prepared>(Batch);
+        do
         {
+            var next = _taken.Dequeue();
             await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!next.IsCanceled) batch.Add(await next);
         }
+        while (_taken.TryPeek(out var following) && following.IsCompleted);
         return batch;
     }
 
