@@ -36,7 +36,7 @@ public sealed class SharedCacheClusterTests(ClusterFixture cluster)
             .Replace("gateway: {pod:", "gateway: {replicas: 2, keysSecret: {name: callers}, pod:", StringComparison.Ordinal)
             .Replace("embedder: {path: /models/postcards-clip}", $$"""
                 embedder: {path: /models/postcards-clip}
-                    lookUpDeadline: 2s
+                    lookUpDeadline: 10s
                     store:
                       shared:
                         qdrant: {url: "http://{{node}}:{{qdrant.Address.Port}}", apiKeySecret: {name: qdrant} }

@@ -95,35 +95,8 @@ public sealed class TenantCacheTests : IAsyncLifetime
 
     private string KeysFileName => Path.Combine(_folder, "keys.jsonl");
 
-    private async Task<GatewayProcess> StartAsync(SharedStoresFixture? stores, string sharing)
-    {
-        var file = Path.Combine(_folder, "postcards.yaml");
-        var models = Repo.File("models");
-        var store = stores is null ? "" : $$"""
-            store:
-                  shared:
-                    qdrant: {url: "{{stores.Store.QdrantUrl}}"}
-                    s3: {endpoint: "{{stores.Store.S3Endpoint}}", bucket: {{stores.Bucket}}}
-            """;
-        await File.WriteAllTextAsync(file, $$"""
-            apiVersion: modm.dev/v1alpha1
-            kind: ModelMixture
-            metadata: {name: postcards}
-            spec:
-              steps: 4
-              large: {model: {path: {{models}}/postcards-large}, guidanceScale: 3}
-              small: [{name: postcards-small, model: {path: {{models}}/postcards-small}, guidanceScale: 3}]
-              gpuBudget: 2
-              cache:
-                embedder: {path: {{models}}/postcards-clip}
-                hits: [{similarity: -1, skip: 0.25}]
-                sharing: {{sharing}}
-                lookUpDeadline: 2s
-                quality: {sample: 0}
-                {{store}}
-            """, Cancel);
-        return await GatewayProcess.StartAsync([_large, _small], "--mixture", file, "--keys", KeysFileName);
-    }
+    private async Task<GatewayProcess> StartAsync(SharedStoresFixture? stores, string sharing) => await GatewayProcess.StartAsync([_large, _small],
+        "--mixture", await StoreMixture.WriteAsync(stores, $"sharing: {sharing}", "lookUpDeadline: 10s"), "--keys", KeysFileName);
 
     private static async Task<JsonNode> DrawAsync(GatewayProcess gateway, string key, (string Name, string Value)? spoof = null, string user = "u")
     {

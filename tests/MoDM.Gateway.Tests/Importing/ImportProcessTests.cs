@@ -105,7 +105,7 @@ public sealed class ImportProcessTests
     {
         using var import = Start("import", Paintings.Folder(3000), "--cache", _cache);
         await GatewayProcess.Eventually(() => Task.FromResult(Files("*.png") > 0));
-        using (var kill = Process.Start("kill", ["-INT", $"{import.Id}"]))
+        using (var kill = Process.Start("kill", ["-TERM", $"{import.Id}"]))
             await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
         var said = await import.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await import.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -127,7 +127,7 @@ public sealed class ImportProcessTests
         return Directory.Exists(images) ? Directory.GetFiles(images, pattern, SearchOption.AllDirectories).Length : 0;
     }
 
-    private static async Task<(int Code, string Said, string Error)> RunAsync(params string[] arguments)
+    internal static async Task<(int Code, string Said, string Error)> RunAsync(params string[] arguments)
     {
         using var process = Start(arguments);
         var (said, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());

@@ -21,7 +21,7 @@ public sealed class SharedStoresFixture : IAsyncDisposable
     public FakeQdrant Qdrant { get; }
     public TcpProxy S3Way { get; }
     public string Bucket { get; }
-    internal CacheSpec Spec { get; set; } = CacheSpec.None with { Capacity = 1000, LookUpDeadline = TimeSpan.FromMilliseconds(500) };
+    internal CacheSpec Spec { get; set; } = CacheSpec.None with { Capacity = 1000, LookUpDeadline = TimeSpan.FromSeconds(10) };
 
     public static string? S3 => Environment.GetEnvironmentVariable("MODM_TEST_S3");
 

@@ -10,11 +10,10 @@ namespace MoDM.Gateway.Tests.Shared;
 /// <summary>Gateway processes over one Qdrant and one S3: what one of them promised holds when it is gone, and without the stores.</summary>
 public sealed class TwoGatewaysTests : IAsyncLifetime
 {
-    private const int Steps = 4;
     private static readonly TimeSpan Deadline = TimeSpan.FromMilliseconds(50);
 
     /// <summary>For tests of what is promised, on a machine with other work.</summary>
-    private static readonly TimeSpan Patient = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patient = TimeSpan.FromSeconds(10);
 
     private SharedStoresFixture _stores = null!;
     private FakeWorker _large = null!, _small = null!;
@@ -189,33 +188,8 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         cache = i % 5 == 0 ? "refresh" : "auto",
     };
 
-    private async Task<GatewayProcess> StartAsync(TimeSpan deadline)
-    {
-        var file = Path.Combine(TempFolder.New(), "postcards.yaml");
-        var store = _stores.Store;
-        var models = Repo.File("models");
-        await File.WriteAllTextAsync(file, string.Create(CultureInfo.InvariantCulture, $$"""
-            apiVersion: modm.dev/v1alpha1
-            kind: ModelMixture
-            metadata: {name: postcards}
-            spec:
-              steps: {{Steps}}
-              large: {model: {path: {{models}}/postcards-large}, guidanceScale: 3}
-              small: [{name: postcards-small, model: {path: {{models}}/postcards-small}, guidanceScale: 3}]
-              gpuBudget: 2
-              cache:
-                embedder: {path: {{models}}/postcards-clip}
-                hits: [{similarity: -1, skip: 0.25}]
-                guards: []
-                lookUpDeadline: {{deadline.TotalMilliseconds}}ms
-                quality: {sample: 0}
-                store:
-                  shared:
-                    qdrant: {url: "{{store.QdrantUrl}}"}
-                    s3: {endpoint: "{{store.S3Endpoint}}", bucket: {{store.Bucket}}}
-            """), Cancel);
-        return await GatewayProcess.StartAsync([_large, _small], "--mixture", file);
-    }
+    private async Task<GatewayProcess> StartAsync(TimeSpan deadline) => await GatewayProcess.StartAsync([_large, _small],
+        "--mixture", await StoreMixture.WriteAsync(_stores, "guards: []", $"lookUpDeadline: {deadline.TotalMilliseconds}ms"));
 
     private static async Task<int> DimensionAsync() =>
         (int)JsonNode.Parse(await File.ReadAllTextAsync(Repo.File("models", "postcards-clip", "config.json"), Cancel))!["projection_dim"]!;
