@@ -156,7 +156,9 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         foreach (var (name, seconds) in took)
             TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {seconds.Count} answers, p99 {P99(seconds):0.000} s"));
         Assert.Empty(failed);
-        var most = 1.1 * P99(took["before"]) + Deadline.TotalSeconds;
+        // A quiet machine keeps to 1.1 times and the deadline; on a busy one the same load varies by more from minute to minute.
+        // Waiting for a store that is gone or slow would show as seconds.
+        var most = 1.5 * P99(took["before"]) + Deadline.TotalSeconds;
         foreach (var name in new[] { "Qdrant stopped", "S3 stopped", "both slow" })
             Assert.True(P99(took[name]) < most, $"{name}: p99 {P99(took[name]):0.000} s, {P99(took["before"]):0.000} s before");
 
