@@ -154,13 +154,15 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         await load;
 
         foreach (var (name, seconds) in took)
-            TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {seconds.Count} answers, p99 {P99(seconds):0.000} s"));
+            TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {seconds.Count} answers, median {At(seconds, 0.5):0.000} s, p99 {At(seconds, 0.99):0.000} s"));
         Assert.Empty(failed);
-        // A quiet machine keeps to 1.1 times and the deadline; on a busy one the same load varies by more from minute to minute.
-        // Waiting for a store that is gone or slow would show as seconds.
-        var most = 1.5 * P99(took["before"]) + Deadline.TotalSeconds;
+        // A quiet machine keeps the p99 to 1.1 times and the deadline (README); on a busy one it varies by more from minute to minute.
+        // Who waits for a store that is slow by 2 s shows all the same.
         foreach (var name in new[] { "Qdrant stopped", "S3 stopped", "both slow" })
-            Assert.True(P99(took[name]) < most, $"{name}: p99 {P99(took[name]):0.000} s, {P99(took["before"]):0.000} s before");
+        {
+            Assert.InRange(At(took[name], 0.5), 0, 1.1 * At(took["before"], 0.5) + Deadline.TotalSeconds);
+            Assert.InRange(At(took[name], 0.99), 0, At(took["before"], 0.99) + 1);
+        }
 
         async Task PhaseAsync(string name, int seconds, Func<Task> begin)
         {
@@ -213,5 +215,5 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         return missing;
     }
 
-    private static double P99(ConcurrentBag<double> seconds) => seconds.Order().ElementAt((int)Math.Ceiling(0.99 * seconds.Count) - 1);
+    private static double At(ConcurrentBag<double> seconds, double share) => seconds.Order().ElementAt((int)Math.Ceiling(share * seconds.Count) - 1);
 }
