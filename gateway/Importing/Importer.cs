@@ -11,15 +11,15 @@ namespace MoDM.Gateway.Importing;
 /// </summary>
 internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportOptions options, int cores, TimeProvider time)
 {
-    private const int Batch = 32;
+    private const int Batch = 64;
 
     /// <summary>What is embedded waits no longer to be written: so much is lost to a kill at most.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromSeconds(0.5);
 
     private readonly Preparation _preparation = new(cache, embedder, options, time);
 
-    /// <summary>So many that no core waits for the disk, so few that they can be held.</summary>
-    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + Batch);
+    /// <summary>So many that no core waits for the disk, which takes a batch meanwhile, so few that they can be held.</summary>
+    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + 2 * Batch);
 
     /// <summary>No more than are ahead.</summary>
     private readonly Channel<(Listed Listed, TaskCompletionSource<Prepared> Done)> _next = Channel.CreateUnbounded<(Listed, TaskCompletionSource<Prepared>)>();

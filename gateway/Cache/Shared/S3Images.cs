@@ -40,24 +40,12 @@ internal sealed class S3Images(IAmazonS3 client, string bucket, string prefix, S
         }
     }
 
+    /// <summary>What is there already is written once more: its name says that it is the same, and for the sweep it is new.</summary>
     public Task WriteAsync(string id, byte[] bytes, CancellationToken cancel) => health.AskAsync(async () =>
     {
-        try
-        {
-            using var content = new MemoryStream(bytes, writable: false);
-            await client.PutObjectAsync(new PutObjectRequest
-            {
-                BucketName = bucket,
-                Key = KeyOf(id),
-                InputStream = content,
-                ContentType = "image/png",
-                IfNoneMatch = "*",
-            }, cancel);
-        }
-        catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.PreconditionFailed)
-        {
-            // Somebody has written it: what is named by its content is the same.
-        }
+        using var content = new MemoryStream(bytes, writable: false);
+        await client.PutObjectAsync(
+            new PutObjectRequest { BucketName = bucket, Key = KeyOf(id), InputStream = content, ContentType = "image/png" }, cancel);
         return true;
     }, cancel);
 

@@ -157,10 +157,10 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
             TestContext.Current.TestOutputHelper!.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {seconds.Count} answers, median {At(seconds, 0.5):0.000} s, p99 {At(seconds, 0.99):0.000} s"));
         Assert.Empty(failed);
         // A quiet machine keeps the p99 to 1.1 times and the deadline (README); on a busy one it varies by more from minute to minute.
-        // Who waits for a store that is slow by 2 s shows all the same.
+        // Who waits for a store that is slow by 2 s shows all the same. The median is a hit's before and a miss's then: four steps for three.
         foreach (var name in new[] { "Qdrant stopped", "S3 stopped", "both slow" })
         {
-            Assert.InRange(At(took[name], 0.5), 0, 1.1 * At(took["before"], 0.5) + Deadline.TotalSeconds);
+            Assert.InRange(At(took[name], 0.5), 0, 4 / 3.0 * 1.1 * At(took["before"], 0.5) + Deadline.TotalSeconds);
             Assert.InRange(At(took[name], 0.99), 0, At(took["before"], 0.99) + 1);
         }
 
