@@ -71,7 +71,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
         return points.Select(p => Read(p.Payload)).ToDictionary(p => p.Id);
     }, cancel);
 
-    /// <summary>Returns when they can be found.</summary>
+    /// <summary>Writes them; sources are found once they are <see cref="OfferAsync">offered</see>.</summary>
     /// <param name="insertOnly">What is there stays as it is, such as the mark of a removal.</param>
     public Task UpsertAsync(IEnumerable<CacheEntry> entries, bool insertOnly, CancellationToken cancel) => WriteAsync(entries.Select(entry => new PointStruct
     {
@@ -84,12 +84,17 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
             ["owner"] = entry.Owner,
             ["user"] = entry.User,
             ["lineage"] = entry.Lineage.ToArray(),
-            ["source"] = entry.IsSource,
+            ["source"] = false,
             ["created"] = entry.Created,
             ["used"] = entry.Created,
             ["entry"] = JsonSerializer.Serialize(entry, CacheJson.Default.CacheEntry),
         },
     }), cancel, insertOnly ? UpdateMode.InsertOnly : UpdateMode.Upsert);
+
+    /// <summary>Lets sources be found; where the mark of a removal has come, it stays one.</summary>
+    public Task OfferAsync(IReadOnlyCollection<string> ids, CancellationToken cancel) => ids.Count == 0 ? Task.CompletedTask
+        : health.AskAsync(() => client.SetPayloadAsync(collection, new Dictionary<string, Value> { ["source"] = true },
+            new Filter { Must = { HasId([.. ids.Select(PointOf)]), Match("source", false) } }, cancellationToken: cancel), cancel);
 
     /// <summary>In the images' places, marks that they were removed; nothing is left but what a second try finds them by.</summary>
     public Task MarkRemovedAsync(IEnumerable<IndexPoint> points, bool descendants, long at, CancellationToken cancel) => WriteAsync(points.Select(p => new PointStruct

@@ -116,11 +116,13 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         foreach (var some in news.Select(i => i.Entry).GroupBy(e => known.ContainsKey(e.Id)))
             await _index.UpsertAsync(some, insertOnly: !some.Key, cancel);
 
-        // What was removed in between is seen here, or was seen there by whoever removes, who looks again after setting the mark.
+        // What was removed in between is seen here, or was seen there by whoever removes, who looks again after setting the mark:
+        // so nothing is found before both have looked.
         var since = await _index.GetAsync(news.SelectMany(i => Concerns(i.Entry)), cancel);
         var late = news.Select(i => i.Entry).Where(e => IsRemoved(e, since)).Select(e => e.Id).ToList();
         await _index.DeleteAsync(late, cancel);
         await _images.DeleteAsync(late, cancel);
+        await _index.OfferAsync([.. news.Where(i => i.Entry.IsSource).Select(i => i.Entry.Id).Except(late)], cancel);
         return Interlocked.Add(ref _count, news.Count(i => i.Entry.IsSource) - late.Count) > _spec().Capacity ? await EvictAsync(cancel) : 0;
     }
 
