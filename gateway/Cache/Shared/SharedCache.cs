@@ -67,7 +67,9 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
     {
         try
         {
-            return (await _index.GetAsync([id], cancel)).GetValueOrDefault(id)?.Entry;
+            // A source is one once it is offered.
+            var point = (await _index.GetAsync([id], cancel)).GetValueOrDefault(id);
+            return point?.Entry is { } entry ? entry with { IsSource = point.IsSource } : null;
         }
         catch (StoreUnavailableException)
         {
@@ -212,7 +214,7 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
 
     /// <summary>Neither known as what it is, nor removed while it was on its way.</summary>
     private static bool IsNews(CacheEntry entry, Dictionary<string, IndexPoint> known) =>
-        !(known.GetValueOrDefault(entry.Id)?.Entry is { } same && (same.IsSource || !entry.IsSource)) && !IsRemoved(entry, known);
+        !(known.GetValueOrDefault(entry.Id) is { Entry: not null } same && (same.IsSource || !entry.IsSource)) && !IsRemoved(entry, known);
 
     private static bool IsRemoved(CacheEntry entry, Dictionary<string, IndexPoint> known)
     {

@@ -72,6 +72,25 @@ public sealed class SharedCacheTests
     }
 
     [Fact]
+    public async Task An_insert_that_broke_off_at_any_call_is_finished_by_the_next_try()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        var cache = await stores.OpenAsync();
+        for (var calls = 0; calls < 4; calls++)
+        {
+            stores.Qdrant.SkipThenFail(calls, answerLost: calls % 2 == 1);
+            await Assert.ThrowsAsync<StoreUnavailableException>(() => cache.InsertAsync([Fresh(10 + calls)], Cancel));
+            stores.Qdrant.Heal();
+            // Only the last call makes it a source; of that one just the answer is lost.
+            Assert.Equal(calls == 3, (await cache.EntryAsync(IdOf(10 + calls), Cancel))?.IsSource == true);
+
+            await cache.InsertAsync([Fresh(10 + calls)], Cancel);
+            Assert.True((await cache.EntryAsync(IdOf(10 + calls), Cancel))!.IsSource);
+            Assert.Equal(IdOf(10 + calls), (await FindAsync(cache, "bucket", Vector(10 + calls)))!.Value.Entry.Id);
+        }
+    }
+
+    [Fact]
     public async Task An_image_drawn_again_after_its_removal_is_a_new_one()
     {
         await using var stores = await SharedStoresFixture.StartAsync();
