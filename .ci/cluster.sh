@@ -31,6 +31,15 @@ tools() {
 
 say() { echo "-- $1 ($(date +%T))"; }
 
+# Service addresses lead nowhere but to what kube-proxy makes of them. While it rewrites its rules for one, packets for it
+# would leave the machine, and whatever answers HTTP out there would answer for the Service.
+services_stay_here() {
+  local chain
+  for chain in OUTPUT FORWARD; do
+    iptables -w 10 "$1" "$chain" -d 10.96.0.0/16 -m comment --comment modm-services-stay-here -j REJECT
+  done
+}
+
 images() {
   local out
   out=$(mktemp -d)
@@ -52,6 +61,8 @@ up() {
   for _ in $(seq 30); do pgrep -f "^containerd -c containerd.toml" >/dev/null || break; sleep 1; done
   rm -f "$run/containerd.sock"
   "$cluster" up
+  services_stay_here -D 2>/dev/null || true
+  services_stay_here -A
   "$cluster" gpus 8
   images
   say "cluster is up"
@@ -72,6 +83,9 @@ E
     ;;
   build) "$cluster" build >&2 ;;
   images) images ;;
-  down) "$cluster" down ;;
+  down)
+    services_stay_here -D 2>/dev/null || true
+    "$cluster" down
+    ;;
   *) echo "usage: $0 up|build|images|down" >&2; exit 2 ;;
 esac

@@ -5,7 +5,7 @@ using MoDM.Worker.Pipelines;
 namespace MoDM.Worker;
 
 /// <summary>A worker that draws.</summary>
-internal sealed class ImageWork(ModelFolder folder, JobLoop loop) : IWorkload
+internal sealed class ImageWork(ModelFolder folder, JobLoop loop) : IWorkload, IDisposable
 {
     /// <summary>Null until the model is loaded.</summary>
     public DiffusionPipeline? Pipeline { get; private set; }
@@ -43,4 +43,10 @@ internal sealed class ImageWork(ModelFolder folder, JobLoop loop) : IWorkload
     }
 
     public void Start() => loop.Start(Pipeline!);
+
+    public void Dispose()
+    {
+        loop.Dispose();
+        Pipeline?.Dispose();
+    }
 }

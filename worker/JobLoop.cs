@@ -40,6 +40,7 @@ internal sealed class JobLoop : IDisposable
     private readonly WorkerMetrics _metrics;
     private readonly Admission _admission;
     private volatile bool _stopping;
+    private Thread? _drawing;
 
     /// <summary>Ends the job in the background, while there is one.</summary>
     private CancellationTokenSource? _makeWay;
@@ -58,7 +59,8 @@ internal sealed class JobLoop : IDisposable
     public void Start(DiffusionPipeline pipeline)
     {
         pipeline.Stepped = _metrics.Step;
-        new Thread(() => Run(pipeline)) { IsBackground = true, Name = "denoising" }.Start();
+        _drawing = new Thread(() => Run(pipeline)) { IsBackground = true, Name = "denoising" };
+        _drawing.Start();
     }
 
     /// <summary>Takes all tasks of a request, or none when the worker is busy.</summary>
@@ -109,10 +111,13 @@ internal sealed class JobLoop : IDisposable
         return _admission.EndAsync();
     }
 
+    /// <summary>Ends with the running batch, one in the background with its running step; what waits is never drawn.</summary>
     public void Dispose()
     {
         _stopping = true;
+        MakeWay();
         _arrived.Release();
+        _drawing?.Join(); // The model must not go while a step runs on it.
     }
 
     private void MakeWay()

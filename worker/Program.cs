@@ -71,7 +71,9 @@ catch (IOException e)
 var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
 Console.WriteLine($"modm-worker listening on {address}");
 await app.WaitForShutdownAsync();
-return app.Services.GetRequiredService<ModelLoading>().Failure is { } failure ? Refuse([failure]) : 0;
+var failure = app.Services.GetRequiredService<ModelLoading>().Failure;
+await app.DisposeAsync();
+return failure is null ? 0 : Refuse([failure]);
 
 static int Refuse(IEnumerable<string> lines)
 {

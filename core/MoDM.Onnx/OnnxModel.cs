@@ -8,12 +8,16 @@ namespace MoDM.Onnx;
 
 /// <summary>
 /// One ONNX file, loaded once and run many times. Callers bring memory for inputs and outputs, so a run allocates and
-/// copies nothing on a CPU. Safe for concurrent runs.
+/// copies nothing on a CPU. Safe for concurrent runs; disposing waits for those that are under way.
 /// </summary>
 public sealed class OnnxModel : IDisposable
 {
     private readonly InferenceSession _session;
     private readonly RunOptions _runOptions = new();
+
+    // Runs share it, the end has it alone: native memory that goes away under a run ends the process.
+    private readonly ReaderWriterLockSlim _alive = new();
+    private bool _disposed;
 
     private OnnxModel(string file, InferenceSession session)
     {
@@ -69,19 +73,38 @@ public sealed class OnnxModel : IDisposable
 
     /// <summary>Runs the network into the memory of <paramref name="outputs"/>.</summary>
     /// <returns>The time spent inside ONNX Runtime.</returns>
+    /// <exception cref="ObjectDisposedException">The model has been disposed of.</exception>
     public TimeSpan Run(
         IReadOnlyCollection<string> inputNames, IReadOnlyCollection<OrtValue> inputs,
         IReadOnlyCollection<string> outputNames, IReadOnlyCollection<OrtValue> outputs)
     {
-        var start = Stopwatch.GetTimestamp();
-        _session.Run(_runOptions, inputNames, inputs, outputNames, outputs);
-        return Stopwatch.GetElapsedTime(start);
+        _alive.EnterReadLock();
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var start = Stopwatch.GetTimestamp();
+            _session.Run(_runOptions, inputNames, inputs, outputNames, outputs);
+            return Stopwatch.GetElapsedTime(start);
+        }
+        finally
+        {
+            _alive.ExitReadLock();
+        }
     }
 
     public void Dispose()
     {
-        _session.Dispose();
-        _runOptions.Dispose();
+        _alive.EnterWriteLock();
+        try
+        {
+            _disposed = true;
+            _session.Dispose();
+            _runOptions.Dispose();
+        }
+        finally
+        {
+            _alive.ExitWriteLock();
+        }
     }
 
     private static OrtSessionOptions Settings(OnnxOptions options)

@@ -31,6 +31,9 @@ internal sealed record LoadHistory(double UpTo = 0, double Pause = 0, double Ans
     private const double ScrapesMissed = 3.5;
     private const double LeastPatience = 15;
 
+    /// <summary>A reading so many seconds after the newest point is timely; Prometheus' own time comes in whole seconds.</summary>
+    private const double Timely = 1;
+
     private static readonly string[] Metrics =
     [
         MetricNames.ArrivedImages, MetricNames.ArrivedWork, MetricNames.QueueWork, MetricNames.QueueLength, MetricNames.InFlight,
@@ -94,6 +97,18 @@ internal sealed record LoadHistory(double UpTo = 0, double Pause = 0, double Ans
             newest, PauseOf(counters), Memory * Answered + All($"{MetricNames.RequestSeconds}_count"), Memory * Late + All(MetricNames.SloMisses));
         return (new Reading<MeasuredLoad?>.Known(
             new MeasuredLoad(sample, Whole(queued), sample.Pools.Sum(p => p.InFlight), next.Answered, next.Late, ReachOf(live))), next);
+    }
+
+    /// <summary>
+    /// When to read next: a tick later, or as much earlier as it takes to read a point soon after it was scraped, instead of
+    /// up to a pause later.
+    /// </summary>
+    /// <param name="now">Prometheus' time of the last reading.</param>
+    public TimeSpan NextAfter(double now, TimeSpan tick)
+    {
+        if (Pause <= 0) return tick;
+        var wait = Math.Max(1, Math.Floor(tick.TotalSeconds / Pause)) * Pause - Math.Max(0, now - UpTo - Timely);
+        return wait > 0 && wait < tick.TotalSeconds ? TimeSpan.FromSeconds(wait) : tick;
     }
 
     /// <summary>How old the newest point may be: a few times the pause between points.</summary>

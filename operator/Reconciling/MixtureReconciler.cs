@@ -72,8 +72,8 @@ internal sealed class MixtureReconciler(
         var tick = CapacityPlanner.Tick(spec);
         int[] workers = [.. pools.Select(p => Math.Max(p.Replicas ?? 0, p.Alive.Count) - p.Alive.Count(pod => pod.Drains))];
         double[] loadSeconds = [.. spec.Pools.Select(p => memory.LoadSeconds.GetValueOrDefault(p.Name))];
-        var reading = await LoadAsync(key, mixture, memory, tick, workers, loadSeconds, cancel);
         memory.NextPlan = WholeSecond(Now + tick);
+        var reading = await LoadAsync(key, mixture, memory, tick, workers, loadSeconds, cancel);
         LoadSample? sample = null;
         switch (reading)
         {
@@ -116,6 +116,7 @@ internal sealed class MixtureReconciler(
             case Reading<(IReadOnlyList<Series> Series, double Now)>.Known { Value: var (series, now) }:
                 var (load, history) = memory.History.Take(series, now, mixture.Spec, workers, loadSeconds);
                 memory.History = history;
+                memory.NextPlan = WholeSecond(Now + history.NextAfter(now, tick));
                 return load;
             case Reading<(IReadOnlyList<Series>, double)>.Unknown { Why: var why }:
                 return new Reading<MeasuredLoad?>.Unknown(why);

@@ -30,4 +30,26 @@ public class OnnxModelTests
             Repo.File("models", "judge", "model.onnx"), new OnnxOptions { Device = OnnxDevice.Cuda }));
         Assert.Contains("--device cpu", e.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_model_that_is_disposed_of_finishes_its_runs_first_and_takes_no_more()
+    {
+        var model = MambaModel.Load(Path.Combine(Repo.Model("postcards-mamba"), "model.onnx"), new OnnxOptions());
+        var first = new CountdownEvent(4);
+        var readers = Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+        {
+            for (var reads = 0; ; reads++)
+            {
+                model.Read(new int[500], new MambaState(model.Shape), new float[model.Shape.Vocabulary]);
+                if (reads == 0) first.Signal();
+            }
+        })).ToArray();
+        await Task.Run(first.Wait, TestContext.Current.CancellationToken);
+
+        model.Dispose();
+
+        foreach (var reader in readers)
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => reader);
+        model.Dispose();
+    }
 }

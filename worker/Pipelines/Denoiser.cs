@@ -94,8 +94,8 @@ internal sealed class Denoiser : IDisposable
 
     public void Dispose()
     {
+        _model.Dispose(); // First: it waits for a run, which reads and writes the values.
         Release();
-        _model.Dispose();
     }
 
     private OrtValue Time(int rows)

@@ -102,6 +102,20 @@ public class LoadHistoryTests
         Assert.EndsWith("[33s]", new LoadHistory(1000, Pause: 5).Query("art", "postcards", TimeSpan.FromSeconds(10)), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(5, 5, 0, 5)]     // Timely: in step with the points.
+    [InlineData(5, 5, 1, 5)]
+    [InlineData(5, 5, 4, 2)]     // Late: read the next one a second after it comes.
+    [InlineData(5, 20, 3, 18)]   // A tick holds several points.
+    [InlineData(15, 20, 0, 15)]
+    [InlineData(30, 5, 3, 5)]    // Points come seldom: every tick, for what is not there,
+    [InlineData(30, 5, 28, 3)]   // but soon after one that is due.
+    [InlineData(5, 5, 12, 5)]    // Overdue: nobody knows when.
+    [InlineData(0, 5, 3, 5)]     // Pauses not known yet.
+    public void The_next_reading_comes_soon_after_a_point_and_a_tick_later_at_most(double pause, double tick, double age, double expected) =>
+        Assert.Equal(
+            TimeSpan.FromSeconds(expected), new LoadHistory(1000, pause).NextAfter(1000 + age, TimeSpan.FromSeconds(tick)));
+
     [Fact]
     public void After_an_outage_what_came_meanwhile_is_not_taken_for_what_came_just_now()
     {
