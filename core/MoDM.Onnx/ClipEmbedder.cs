@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using System.Security.Cryptography;
 using Microsoft.ML.OnnxRuntime;
@@ -84,7 +85,7 @@ public sealed class ClipEmbedder : IDisposable
         {
             for (var i = 0; i < inputs.Length; i++)
                 inputs[i] = Whole(tokens, _textInputs[i] == "input_ids", _text.Inputs[i].Type);
-            return new TextEmbedding(Run(_text, _textInputs, inputs, "text_embeds"), tokens.Truncated);
+            return new TextEmbedding(Run(_text, _textInputs, inputs, "text_embeds", 1)[0], tokens.Truncated);
         }
         finally
         {
@@ -94,14 +95,29 @@ public sealed class ClipEmbedder : IDisposable
     }
 
     /// <summary>As <see cref="TextEmbedding.Truncated"/> would be, without the network.</summary>
-    public bool Truncates(string prompt) => _tokenizer.Encode(prompt).Truncated;
+    public bool Truncates(string prompt) => _tokenizer.MayTruncate(prompt) && _tokenizer.Encode(prompt).Truncated;
 
-    public float[] EmbedImage(RgbImage image)
+    public float[] EmbedImage(RgbImage image) => EmbedImages([image])[0];
+
+    /// <summary>Several at once, which takes less time for each where the network takes a batch (its first axis is free).</summary>
+    /// <returns>A vector of each, in their order.</returns>
+    public float[][] EmbedImages(IReadOnlyList<RgbImage> images)
     {
-        var pixels = new float[3 * _preprocessing.Width * _preprocessing.Height];
-        _preprocessing.Write(image, pixels);
-        using var input = OrtValue.CreateTensorValueFromMemory(pixels, [1, 3, _preprocessing.Height, _preprocessing.Width]);
-        return Run(_vision, ["pixel_values"], [input], "image_embeds");
+        if (images.Count > 1 && _vision.Inputs[0].Dimensions[0] == 1) return [.. images.Select(EmbedImage)];
+        var size = 3 * _preprocessing.Width * _preprocessing.Height;
+        var pixels = ArrayPool<float>.Shared.Rent(images.Count * size);
+        try
+        {
+            for (var i = 0; i < images.Count; i++)
+                _preprocessing.Write(images[i], pixels.AsSpan(i * size, size));
+            using var input = OrtValue.CreateTensorValueFromMemory(
+                OrtMemoryInfo.DefaultInstance, pixels.AsMemory(0, images.Count * size), [images.Count, 3, _preprocessing.Height, _preprocessing.Width]);
+            return Run(_vision, ["pixel_values"], [input], "image_embeds", images.Count);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(pixels);
+        }
     }
 
     public void Dispose()
@@ -110,13 +126,18 @@ public sealed class ClipEmbedder : IDisposable
         _vision.Dispose();
     }
 
-    private float[] Run(OnnxModel model, string[] names, OrtValue[] inputs, string output)
+    private float[][] Run(OnnxModel model, string[] names, OrtValue[] inputs, string output, int count)
     {
-        var vector = new float[Dimension];
-        using var value = OrtValue.CreateTensorValueFromMemory(vector, [1, Dimension]);
+        var vectors = new float[count * Dimension];
+        using var value = OrtValue.CreateTensorValueFromMemory(vectors, [count, Dimension]);
         model.Run(names, inputs, [output], [value]);
-        TensorPrimitives.Divide(vector, TensorPrimitives.Norm<float>(vector), vector);
-        return vector;
+        var each = new float[count][];
+        for (var i = 0; i < count; i++)
+        {
+            var vector = each[i] = vectors[(i * Dimension)..((i + 1) * Dimension)];
+            TensorPrimitives.Divide(vector, TensorPrimitives.Norm<float>(vector), vector);
+        }
+        return each;
     }
 
     private static OrtValue Whole(ClipTokens tokens, bool ids, TensorElementType type)

@@ -52,6 +52,9 @@ public sealed class ClipTokenizer
         return new ClipTokenizer(pairs, AddedToken.Read(folder, config, texts.Zip(ids)), max, ids[0], ids[1], ids[2]);
     }
 
+    /// <summary>False for texts so short that it needs no counting: a token is at least a character of ASCII.</summary>
+    public bool MayTruncate(string text) => text.Length > MaxLength - 2 || !Ascii.IsValid(text);
+
     public ClipTokens Encode(string text)
     {
         var all = new List<int> { _start };

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using SkiaSharp;
 
 namespace MoDM.Onnx;
@@ -48,11 +49,12 @@ public sealed class RgbImage
             throw new ImageFormatException(
                 $"has {width} x {height} pixels; at most {maxPixels} are taken, such as {side} x {side}.");
         }
+        var opaque = codec.Info.AlphaType == SKAlphaType.Opaque;
         var rgba = new byte[4 * width * height];
         var handle = GCHandle.Alloc(rgba, GCHandleType.Pinned);
         try
         {
-            var info = new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+            var info = new SKImageInfo(width, height, SKColorType.Rgba8888, opaque ? SKAlphaType.Opaque : SKAlphaType.Unpremul);
             var result = codec.GetPixels(info, handle.AddrOfPinnedObject());
             if (result != SKCodecResult.Success)
                 throw new ImageFormatException($"is damaged or cut off ({result}).");
@@ -61,7 +63,7 @@ public sealed class RgbImage
         {
             handle.Free();
         }
-        return new RgbImage(width, height, OnWhite(rgba));
+        return new RgbImage(width, height, opaque ? WithoutAlpha(rgba) : OnWhite(rgba));
     }
 
     /// <summary>The same bytes for the same pixels, whatever the machine's load or the time.</summary>
@@ -119,6 +121,19 @@ public sealed class RgbImage
         for (var y = 0; y < height; y++)
             Pixels.AsSpan(3 * ((top + y) * Width + left), 3 * width).CopyTo(part.AsSpan(3 * y * width));
         return part;
+    }
+
+    private static byte[] WithoutAlpha(byte[] rgba)
+    {
+        var rgb = new byte[rgba.Length / 4 * 3];
+        var (from, to) = (0, 0);
+        // Four pixels at a time; the last four bytes of a vector are written over by the next.
+        var colours = Vector128.Create((byte)0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0, 0, 0, 0);
+        for (; to + Vector128<byte>.Count <= rgb.Length; from += 16, to += 12)
+            Vector128.Shuffle(Vector128.Create(rgba, from), colours).CopyTo(rgb, to);
+        for (; to < rgb.Length; from += 4, to += 3)
+            (rgb[to], rgb[to + 1], rgb[to + 2]) = (rgba[from], rgba[from + 1], rgba[from + 2]);
+        return rgb;
     }
 
     private static byte[] OnWhite(byte[] rgba)

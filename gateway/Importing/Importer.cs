@@ -13,13 +13,16 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
 {
     private const int Batch = 64;
 
+    /// <summary>Pictures embedded in one run: more bring nothing on a CPU.</summary>
+    private const int Together = 8;
+
     /// <summary>What is embedded waits no longer to be written: so much is lost to a kill at most.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromSeconds(0.5);
 
     private readonly Preparation _preparation = new(cache, embedder, options, time);
 
     /// <summary>So many that no core waits for the disk, which takes a batch meanwhile, so few that they can be held.</summary>
-    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(4 * cores + 2 * Batch);
+    private readonly Channel<Task<Prepared>> _ahead = Channel.CreateBounded<Task<Prepared>>(2 * cores * Together + 2 * Batch);
 
     /// <summary>No more than are ahead.</summary>
     private readonly Channel<(Listed Listed, TaskCompletionSource<Prepared> Done)> _next = Channel.CreateUnbounded<(Listed, TaskCompletionSource<Prepared>)>();
@@ -31,7 +34,7 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         // Twice the cores: half of them may wait for files.
-        var others = Enumerable.Range(0, 2 * cores).Select(_ => Task.Run(() => PrepareAsync(stop.Token), CancellationToken.None))
+        var others = Enumerable.Range(0, cores).Select(_ => Task.Run(() => PrepareAsync(stop.Token), CancellationToken.None))
             .Append(Task.Run(() => ListAsync(pictures, stop.Token), CancellationToken.None)).ToList();
         try
         {
@@ -74,20 +77,26 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
 
     private async Task PrepareAsync(CancellationToken cancel)
     {
-        await foreach (var (listed, done) in _next.Reader.ReadAllAsync(CancellationToken.None))
+        var some = new List<(Listed Listed, TaskCompletionSource<Prepared> Done)>(Together);
+        while (await _next.Reader.WaitToReadAsync(CancellationToken.None))
         {
+            some.Clear();
+            while (some.Count < Together && _next.Reader.TryRead(out var next))
+                some.Add(next);
             try
             {
                 cancel.ThrowIfCancellationRequested();
-                done.SetResult(await _preparation.PrepareAsync(listed, cancel));
+                var prepared = await _preparation.PrepareAsync([.. some.Select(s => s.Listed)], cancel);
+                for (var i = 0; i < some.Count; i++)
+                    some[i].Done.SetResult(prepared[i]);
             }
             catch (OperationCanceledException)
             {
-                done.SetCanceled(cancel);
+                some.ForEach(s => s.Done.SetCanceled(cancel));
             }
             catch (Exception e)
             {
-                done.SetException(e); // The one who writes throws it.
+                some.ForEach(s => s.Done.SetException(e)); // The one who writes throws it.
             }
         }
     }

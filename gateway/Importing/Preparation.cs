@@ -33,12 +33,33 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
     private readonly MixtureSpec _spec = options.Mixture.Spec;
     private readonly string _owner = Caller.HashOf(options.Tenant);
 
+    /// <summary>Several at once, for the embedder's sake.</summary>
+    /// <returns>One for each, in their order.</returns>
     /// <exception cref="OperationCanceledException">It was given up.</exception>
-    public async Task<Prepared> PrepareAsync(Listed listed, CancellationToken cancel)
+    public async Task<Prepared[]> PrepareAsync(IReadOnlyList<Listed> listed, CancellationToken cancel)
+    {
+        var prepared = new Prepared[listed.Count];
+        var (decoded, places) = (new List<RgbImage>(listed.Count), new List<int>(listed.Count));
+        for (var i = 0; i < prepared.Length; i++)
+        {
+            (prepared[i], var picture) = await ReadAsync(listed[i], cancel);
+            if (picture is null) continue;
+            decoded.Add(picture);
+            places.Add(i);
+        }
+        if (decoded.Count == 0) return prepared;
+        foreach (var (i, vector) in places.Zip(embedder.EmbedImages(decoded)))
+            prepared[i] = prepared[i] with { Entry = prepared[i].Entry! with { Vector = vector } };
+        return prepared;
+    }
+
+    /// <returns>With the picture, one that is still to be embedded.</returns>
+    private async Task<(Prepared, RgbImage?)> ReadAsync(Listed listed, CancellationToken cancel)
     {
         try
         {
-            return listed.Picture is { } picture ? await PrepareAsync(listed.Place, picture, cancel) : new Prepared(listed.Place) { Unfit = listed.Unfit };
+            return listed.Picture is { } picture
+                ? await ReadAsync(listed.Place, picture, cancel) : (new Prepared(listed.Place) { Unfit = listed.Unfit }, null);
         }
         catch (ImageFormatException e)
         {
@@ -50,7 +71,7 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
         }
     }
 
-    private async Task<Prepared> PrepareAsync(string place, Picture picture, CancellationToken cancel)
+    private async Task<(Prepared, RgbImage?)> ReadAsync(string place, Picture picture, CancellationToken cancel)
     {
         // 1. The bytes as they are kept, and so the name.
         if (new FileInfo(picture.Path) is var file && !file.Exists) return Unfit(place, "no such picture", $"{picture.Path} is not there.");
@@ -59,7 +80,7 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
         RgbImage? decoded = null;
         if (!IsPng(png)) (decoded, png) = Encode(png);
         var id = ImageId.Of(_owner, png);
-        if (await cache.EntryAsync(id, cancel) is { IsSource: true }) return new Prepared(place);
+        if (await cache.EntryAsync(id, cancel) is { IsSource: true }) return (new Prepared(place), null);
 
         // 2. What is said of it.
         var prompt = picture.Prompt ?? Beside(picture.Path);
@@ -73,12 +94,12 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
         var admission = CacheAdmission.Decide(
             new(CacheMode.Auto, !isSmall, steps, _spec.Steps, embedder.Truncates(prompt), IsEdit: false, Depth: 0), _spec.Cache.Admit, _spec.Cache.MaxLineage);
         if (!admission.Admit) return Unfit(place, "not admitted", $"is kept out: {admission.Reason}.");
-        if (!_begun.TryAdd(id, true)) return new Prepared(place);
+        if (!_begun.TryAdd(id, true)) return (new Prepared(place), null);
 
-        // 3. Its embedding.
+        // 3. Its entry; only the embedding is left.
         decoded ??= RgbImage.Decode(png);
         var size = $"{decoded.Width}x{decoded.Height}";
-        return new Prepared(place)
+        return (new Prepared(place)
         {
             Bytes = png,
             Size = size,
@@ -97,12 +118,12 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
                 User = Caller.HashOf(picture.User ?? ""),
                 Created = time.GetUtcNow().ToUnixTimeMilliseconds(), // Not the file's: what is the oldest leaves first.
                 Bytes = png.Length,
-                Vector = embedder.EmbedImage(decoded),
             },
-        };
+        }, decoded);
     }
 
-    private static Prepared Unfit(string place, string kind, string detail) => new(place) { Unfit = new Unfit(kind, detail) };
+    private static (Prepared, RgbImage?) Unfit(string place, string kind, string detail) =>
+        (new Prepared(place) { Unfit = new Unfit(kind, detail) }, null);
 
     /// <summary>A whole one, with nothing behind its end.</summary>
     private static bool IsPng(ReadOnlySpan<byte> bytes) => bytes.StartsWith(PngStart) && bytes.EndsWith(PngEnd);

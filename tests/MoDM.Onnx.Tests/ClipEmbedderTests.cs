@@ -67,6 +67,34 @@ public sealed class ClipEmbedderTests : IDisposable
         Assert.All(together, v => Assert.Equal(alone, v));
     }
 
+    [Fact]
+    public void Pictures_at_once_get_the_vectors_that_each_gets_alone()
+    {
+        var pictures = Enumerable.Range(0, 5).Select(i => RgbImage.Decode(Golden.Bytes($"clip/image-{i}.png"))).ToArray();
+        var together = _embedder.EmbedImages(pictures);
+        Assert.Equal(pictures.Length, together.Length);
+        foreach (var (picture, vector) in pictures.Zip(together))
+        {
+            var alone = _embedder.EmbedImage(picture);
+            for (var i = 0; i < alone.Length; i++)
+                Assert.Equal(alone[i], vector[i], 1e-5);
+        }
+    }
+
+    [Fact]
+    public void A_text_that_needs_no_counting_is_never_cut()
+    {
+        var tokenizer = ClipTokenizer.Load(Path.Combine(Repo.Model("postcards-clip"), "tokenizer"));
+        var random = new Random(1);
+        for (var i = 0; i < 500; i++)
+        {
+            var text = string.Concat(Enumerable.Range(0, tokenizer.MaxLength - 2).Select(_ => (char)random.Next(' ', 127)));
+            Assert.False(tokenizer.MayTruncate(text));
+            Assert.False(tokenizer.Encode(text).Truncated, text);
+        }
+        Assert.True(tokenizer.MayTruncate("ö"));
+    }
+
     // Complaint row 34.
     [Fact]
     public void A_prompt_that_was_cut_says_so() =>

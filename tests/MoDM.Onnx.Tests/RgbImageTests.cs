@@ -10,6 +10,18 @@ public class RgbImageTests
     private static RgbImage Source(int i = 0) => RgbImage.Decode(Golden.Bytes($"source-{i}.png"));
 
     [Fact]
+    public void Pictures_of_every_small_size_come_back_as_they_were()
+    {
+        var random = new Random(1);
+        for (var size = 1; size <= 40; size++)
+        {
+            var pixels = new byte[3 * size * 3];
+            random.NextBytes(pixels);
+            Assert.Equal(pixels, RgbImage.Decode(new RgbImage(size, 3, pixels).Encode(ImageEncoding.Png)).Pixels);
+        }
+    }
+
+    [Fact]
     public void Png_loses_nothing_and_is_the_same_each_time()
     {
         var image = Source();

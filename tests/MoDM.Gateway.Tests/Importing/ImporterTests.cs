@@ -175,17 +175,17 @@ public sealed class ImporterTests : IDisposable
     [Fact]
     public async Task A_stop_keeps_what_was_written_and_the_next_import_goes_on()
     {
-        for (var i = 0; i < 300; i++)
+        for (var i = 0; i < 600; i++)
             Write($"{i}.png", Paintings.Png(i));
-        Lines([.. Enumerable.Range(0, 300).Select(i => Paintings.Line($"{i}.png", $"picture {i}"))]);
+        Lines([.. Enumerable.Range(0, 600).Select(i => Paintings.Line($"{i}.png", $"picture {i}"))]);
         using var stop = new CancellationTokenSource();
 
-        var stopped = await ImportAsync(onListed: i => { if (i == 150) stop.Cancel(); }, stop: stop);
+        var stopped = await ImportAsync(onListed: i => { if (i == 300) stop.Cancel(); }, stop: stop);
 
         Assert.Equal(_cache.Count, stopped.Imported);
-        Assert.InRange(stopped.Imported, 1, 160);
-        Assert.Equal(300 - stopped.Imported, (await ImportAsync()).Imported);
-        Assert.Equal(300, _cache.Count);
+        Assert.InRange(stopped.Imported, 1, 310);
+        Assert.Equal(600 - stopped.Imported, (await ImportAsync()).Imported);
+        Assert.Equal(600, _cache.Count);
     }
 
     [Fact]
