@@ -29,8 +29,8 @@ internal sealed class ImageFiles
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
                 parts.Add(($"{path}.{Guid.NewGuid():N}.part", path));
-                using var file = new FileStream(parts[^1].Part, FileMode.CreateNew, FileAccess.Write);
-                file.Write(bytes);
+                using var file = File.OpenHandle(parts[^1].Part, FileMode.CreateNew, FileAccess.Write);
+                RandomAccess.Write(file, bytes, 0);
             }
             // Whole on the disk first: whoever finds the name finds all of it, also after the power failed.
             DiskFlush.Flush([.. parts.Select(p => p.Part)]);

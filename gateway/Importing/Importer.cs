@@ -33,8 +33,8 @@ internal sealed class Importer(IImageCache cache, ClipEmbedder embedder, ImportO
     public async Task RunAsync(IEnumerable<Listed> pictures, Tally tally, ImportProgress progress, CancellationToken cancel)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        // Twice the cores: half of them may wait for files.
-        var others = Enumerable.Range(0, cores).Select(_ => Task.Run(() => PrepareAsync(stop.Token), CancellationToken.None))
+        // More would drive each other out of the cores' caches, but where a store is asked half of them may wait for it.
+        var others = Enumerable.Range(0, cache is ImageCache ? cores : 2 * cores).Select(_ => Task.Run(() => PrepareAsync(stop.Token), CancellationToken.None))
             .Append(Task.Run(() => ListAsync(pictures, stop.Token), CancellationToken.None)).ToList();
         try
         {

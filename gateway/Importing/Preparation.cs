@@ -38,23 +38,16 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
     /// <exception cref="OperationCanceledException">It was given up.</exception>
     public async Task<Prepared[]> PrepareAsync(IReadOnlyList<Listed> listed, CancellationToken cancel)
     {
-        var prepared = new Prepared[listed.Count];
-        var (decoded, places) = (new List<RgbImage>(listed.Count), new List<int>(listed.Count));
-        for (var i = 0; i < prepared.Length; i++)
-        {
-            (prepared[i], var picture) = await ReadAsync(listed[i], cancel);
-            if (picture is null) continue;
-            decoded.Add(picture);
-            places.Add(i);
-        }
-        if (decoded.Count == 0) return prepared;
-        foreach (var (i, vector) in places.Zip(embedder.EmbedImages(decoded)))
-            prepared[i] = prepared[i] with { Entry = prepared[i].Entry! with { Vector = vector } };
-        return prepared;
+        // Side by side where a store has to be asked for each.
+        var read = await Task.WhenAll(listed.Select(l => ReadAsync(l, cancel)));
+        var fresh = read.Where(r => r.Picture is not null).Select(r => r.Picture!).ToList();
+        if (fresh.Count == 0) return [.. read.Select(r => r.Prepared)];
+        var vectors = new Queue<float[]>(embedder.EmbedImages(fresh));
+        return [.. read.Select(r => r.Picture is null ? r.Prepared : r.Prepared with { Entry = r.Prepared.Entry! with { Vector = vectors.Dequeue() } })];
     }
 
     /// <returns>With the picture, one that is still to be embedded.</returns>
-    private async Task<(Prepared, RgbImage?)> ReadAsync(Listed listed, CancellationToken cancel)
+    private async Task<(Prepared Prepared, RgbImage? Picture)> ReadAsync(Listed listed, CancellationToken cancel)
     {
         try
         {
