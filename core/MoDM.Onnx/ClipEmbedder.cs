@@ -97,26 +97,36 @@ public sealed class ClipEmbedder : IDisposable
     /// <summary>As <see cref="TextEmbedding.Truncated"/> would be, without the network.</summary>
     public bool Truncates(string prompt) => _tokenizer.MayTruncate(prompt) && _tokenizer.Encode(prompt).Truncated;
 
-    public float[] EmbedImage(RgbImage image) => EmbedImages([image])[0];
+    public float[] EmbedImage(RgbImage image) => EmbedImages([Preprocess(image)])[0];
+
+    /// <summary>What the network reads of a picture, whatever its size: resized, cut and normalised.</summary>
+    /// <returns>3 * width * height values, channel by channel.</returns>
+    public float[] Preprocess(RgbImage image)
+    {
+        var pixels = new float[3 * _preprocessing.Width * _preprocessing.Height];
+        _preprocessing.Write(image, pixels);
+        return pixels;
+    }
 
     /// <summary>Several at once, which takes less time for each where the network takes a batch (its first axis is free).</summary>
+    /// <param name="pictures">As <see cref="Preprocess"/> gives them.</param>
     /// <returns>A vector of each, in their order.</returns>
-    public float[][] EmbedImages(IReadOnlyList<RgbImage> images)
+    public float[][] EmbedImages(IReadOnlyList<float[]> pictures)
     {
-        if (images.Count > 1 && _vision.Inputs[0].Dimensions[0] == 1) return [.. images.Select(EmbedImage)];
+        if (pictures.Count > 1 && _vision.Inputs[0].Dimensions[0] == 1) return [.. pictures.Select(p => EmbedImages([p])[0])];
         var size = 3 * _preprocessing.Width * _preprocessing.Height;
-        var pixels = ArrayPool<float>.Shared.Rent(images.Count * size);
+        var all = ArrayPool<float>.Shared.Rent(pictures.Count * size);
         try
         {
-            for (var i = 0; i < images.Count; i++)
-                _preprocessing.Write(images[i], pixels.AsSpan(i * size, size));
+            for (var i = 0; i < pictures.Count; i++)
+                pictures[i].CopyTo(all, i * size);
             using var input = OrtValue.CreateTensorValueFromMemory(
-                OrtMemoryInfo.DefaultInstance, pixels.AsMemory(0, images.Count * size), [images.Count, 3, _preprocessing.Height, _preprocessing.Width]);
-            return Run(_vision, ["pixel_values"], [input], "image_embeds", images.Count);
+                OrtMemoryInfo.DefaultInstance, all.AsMemory(0, pictures.Count * size), [pictures.Count, 3, _preprocessing.Height, _preprocessing.Width]);
+            return Run(_vision, ["pixel_values"], [input], "image_embeds", pictures.Count);
         }
         finally
         {
-            ArrayPool<float>.Shared.Return(pixels);
+            ArrayPool<float>.Shared.Return(all);
         }
     }
 

@@ -40,14 +40,14 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
     {
         // Side by side where a store has to be asked for each.
         var read = await Task.WhenAll(listed.Select(l => ReadAsync(l, cancel)));
-        var fresh = read.Where(r => r.Picture is not null).Select(r => r.Picture!).ToList();
+        var fresh = read.Where(r => r.Pixels is not null).Select(r => r.Pixels!).ToList();
         if (fresh.Count == 0) return [.. read.Select(r => r.Prepared)];
         var vectors = new Queue<float[]>(embedder.EmbedImages(fresh));
-        return [.. read.Select(r => r.Picture is null ? r.Prepared : r.Prepared with { Entry = r.Prepared.Entry! with { Vector = vectors.Dequeue() } })];
+        return [.. read.Select(r => r.Pixels is null ? r.Prepared : r.Prepared with { Entry = r.Prepared.Entry! with { Vector = vectors.Dequeue() } })];
     }
 
-    /// <returns>With the picture, one that is still to be embedded.</returns>
-    private async Task<(Prepared Prepared, RgbImage? Picture)> ReadAsync(Listed listed, CancellationToken cancel)
+    /// <returns>With what the embedder reads of it, one that is still to be embedded: large pictures are not held until the others are read.</returns>
+    private async Task<(Prepared Prepared, float[]? Pixels)> ReadAsync(Listed listed, CancellationToken cancel)
     {
         try
         {
@@ -64,7 +64,7 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
         }
     }
 
-    private async Task<(Prepared, RgbImage?)> ReadAsync(string place, Picture picture, CancellationToken cancel)
+    private async Task<(Prepared, float[]?)> ReadAsync(string place, Picture picture, CancellationToken cancel)
     {
         // 1. The bytes as they are kept, and so the name.
         if (new FileInfo(picture.Path) is var file && !file.Exists) return Unfit(place, "no such picture", $"{picture.Path} is not there.");
@@ -112,10 +112,10 @@ internal sealed class Preparation(IImageCache cache, ClipEmbedder embedder, Impo
                 Created = time.GetUtcNow().ToUnixTimeMilliseconds(), // Not the file's: what is the oldest leaves first.
                 Bytes = png.Length,
             },
-        }, decoded);
+        }, embedder.Preprocess(decoded));
     }
 
-    private static (Prepared, RgbImage?) Unfit(string place, string kind, string detail) =>
+    private static (Prepared, float[]?) Unfit(string place, string kind, string detail) =>
         (new Prepared(place) { Unfit = new Unfit(kind, detail) }, null);
 
     /// <summary>A whole one, with nothing behind its end.</summary>

@@ -71,7 +71,7 @@ public sealed class ClipEmbedderTests : IDisposable
     public void Pictures_at_once_get_the_vectors_that_each_gets_alone()
     {
         var pictures = Enumerable.Range(0, 5).Select(i => RgbImage.Decode(Golden.Bytes($"clip/image-{i}.png"))).ToArray();
-        var together = _embedder.EmbedImages(pictures);
+        var together = _embedder.EmbedImages([.. pictures.Select(_embedder.Preprocess)]);
         Assert.Equal(pictures.Length, together.Length);
         foreach (var (picture, vector) in pictures.Zip(together))
         {

@@ -64,7 +64,7 @@ internal static class ImportCommand
             ("bare embedder, files", _ => Task.Run(
                 () => Parallel.ForEach(files, parallel, f => embedder.EmbedImage(RgbImage.Decode(File.ReadAllBytes(f)))), cancel)),
             ("bare embedder, files, eight at a time", _ => Task.Run(
-                () => Parallel.ForEach(files.Chunk(Eight), parallel, some => embedder.EmbedImages([.. some.Select(f => RgbImage.Decode(File.ReadAllBytes(f)))])), cancel)),
+                () => Parallel.ForEach(files.Chunk(Eight), parallel, some => embedder.EmbedImages([.. some.Select(f => embedder.Preprocess(RgbImage.Decode(File.ReadAllBytes(f))))])), cancel)),
             ("import", round => ImportAsync(options, Path.Combine(options.Source, $"cache-{round}"), embedder, cores, files.Count, cancel)),
         };
         var figures = ways.Select(w => new ImportFigures(w.What, new List<double>(), new List<double>())).ToList();
