@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using MoDM.Fakes;
@@ -136,11 +137,30 @@ public sealed class ClusterFixture : IAsyncLifetime
         _installed = false;
     }
 
-    /// <summary>A Service's address that this process reaches: kube-proxy's rules hold for the node's own programs too.</summary>
+    /// <summary>
+    /// A Service's address that this process reaches: kube-proxy's rules hold for the node's own programs too. It makes them a
+    /// little after a pod is ready, so this waits until somebody listens there.
+    /// </summary>
     public async Task<Uri> ServiceAddressAsync(string ns, string name)
     {
         var spec = (await GetJsonAsync("service", name, "-n", ns))["spec"]!;
-        return new Uri($"http://{(string)spec["clusterIP"]!}:{(int)spec["ports"]![0]!["port"]!}");
+        var (host, port) = ((string)spec["clusterIP"]!, (int)spec["ports"]![0]!["port"]!);
+        await WaitAsync(() => ListensAsync(host, port), 60, $"somebody listens behind the Service {name}", ns);
+        return new Uri($"http://{host}:{port}");
+    }
+
+    private static async Task<bool> ListensAsync(string host, int port)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(host, port, TestContext.Current.CancellationToken);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     public async Task<Uri> PodAddressAsync(string ns, string pod, int port) =>
