@@ -38,7 +38,19 @@ public sealed class FakeNode : IAsyncDisposable
         while (!_stop.IsCancellationRequested)
         {
             foreach (var deployment in _api.List("/apis/apps/v1/deployments"))
-                Sync(deployment);
+            {
+                try
+                {
+                    Sync(deployment);
+                }
+                catch (FakeStatusException e) when (e.Code == 404)
+                {
+                    // Somebody removed it, or a pod, since it was listed. Of one that is gone nothing stays.
+                    var (ns, name) = ((string)deployment["metadata"]!["namespace"]!, (string)deployment["metadata"]!["name"]!);
+                    if (_api.Get($"/apis/apps/v1/namespaces/{ns}/deployments/{name}") is null)
+                        PodsOf(deployment, ns).ForEach(pod => _api.Remove(PathOf(pod)));
+                }
+            }
             MostPods = Math.Max(MostPods, _api.List("/api/v1/pods", "modm.dev/role=worker").Count);
             await Task.Delay(50, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -49,8 +61,7 @@ public sealed class FakeNode : IAsyncDisposable
         var (ns, name) = ((string)deployment["metadata"]!["namespace"]!, (string)deployment["metadata"]!["name"]!);
         var wanted = (int)deployment["spec"]!["replicas"]!;
         var labels = deployment["spec"]!["template"]!["metadata"]!["labels"]!;
-        var selector = string.Join(',', deployment["spec"]!["selector"]!["matchLabels"]!.AsObject().Select(l => $"{l.Key}={l.Value}"));
-        var pods = _api.List($"/api/v1/namespaces/{ns}/pods", selector).OrderBy(IsReady).ToList();
+        var pods = PodsOf(deployment, ns).OrderBy(IsReady).ToList();
         foreach (var pod in pods.Take(Math.Max(0, pods.Count - wanted)))
             _api.Remove(PathOf(pod));
         for (var i = pods.Count; i < wanted; i++)
@@ -76,6 +87,10 @@ public sealed class FakeNode : IAsyncDisposable
                 }.ToJsonString());
         }
     }
+
+    private List<JsonObject> PodsOf(JsonObject deployment, string ns) => [.. _api.List(
+        $"/api/v1/namespaces/{ns}/pods",
+        string.Join(',', deployment["spec"]!["selector"]!["matchLabels"]!.AsObject().Select(l => $"{l.Key}={l.Value}")))];
 
     private void Create(JsonObject deployment, string ns, string name, JsonNode labels) => _api.Put($"/api/v1/namespaces/{ns}/pods/{name}", new JsonObject
     {
