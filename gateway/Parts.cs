@@ -129,7 +129,7 @@ internal static class Parts
     /// <summary>The cache that the document describes: in a folder of this gateway, or shared.</summary>
     public static IImageCache OpenCache(GatewayOptions options, Func<CacheSpec> spec, ClipEmbedder embedder, TimeProvider time, ILogger log) =>
         options.Mixture.Spec.Cache.Shared is { } shared
-            ? SharedStores.Open(options.Mixture.Name, shared, options.QdrantKeyFile, embedder.Dimension, spec, time, log)
+            ? SharedStores.Open(options.Mixture.FullName, shared, options.QdrantKeyFile, embedder.Dimension, spec, time, log)
             : ImageCache.Open(options.CacheFolder, spec, time, log);
 
     private static Func<SloSpec> SloOf(IServiceProvider services)

@@ -49,7 +49,7 @@ internal sealed partial class CacheWriter(
         var removed = (await cache.RemoveAsync(removal, cancel)).ToHashSet();
         foreach (var (entry, _) in _pending.Values)
         {
-            if (!removal.Names(entry) && !(removal.Descendants && entry.Lineage.Any(removed.Contains))) continue;
+            if (!removal.Names(entry) && !(removal.TakesDescendant(entry.Id) && entry.Lineage.Any(id => id == removal.Id || removed.Contains(id)))) continue;
             Forget(entry.Id);
             removed.Add(entry.Id);
         }

@@ -13,10 +13,12 @@ internal interface IImageCache
     /// <param name="vector">Of unit length.</param>
     ValueTask<IReadOnlyList<CacheMatch>> FindAsync(string bucket, float[] vector, int most, CancellationToken cancel);
 
+    /// <exception cref="IOException">Whether there is one cannot be told now.</exception>
     ValueTask<CacheEntry?> EntryAsync(string id, CancellationToken cancel);
 
     /// <summary>The image's bytes; null when they are gone, or not those that were written.</summary>
-    /// <param name="forHit">Somebody waits for a source, who can do without it if it takes long.</param>
+    /// <param name="forHit">Somebody waits for a source, who can do without it: null also where it cannot be read now.</param>
+    /// <exception cref="IOException">Whether they are there cannot be told now.</exception>
     ValueTask<byte[]?> ReadAsync(string id, bool forHit, CancellationToken cancel);
 
     /// <summary>Writes bytes whose entry follows.</summary>

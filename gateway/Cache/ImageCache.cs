@@ -25,6 +25,7 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
     private readonly FileStream _guard;
     private readonly CacheLog _log;
     private long _bytes;
+    private bool _hasRemoved;
 
     private ImageCache(FileStream guard, ImageFiles files, CacheLog log, Func<CacheSpec> spec, TimeProvider time) =>
         (_guard, Files, _log, _spec, _time) = (guard, files, log, spec, time);
@@ -109,16 +110,19 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
             var all = _nextToLeave.Concat(_loose.Values).ToList();
             var named = all.Where(removal.Names).Select(e => e.Id).ToHashSet();
             if (removal.Id is { } id && Files.Exists(id)) named.Add(id);
-            _removals.Add((removal, named));
+            // One that has left already has descendants all the same.
+            HashSet<string> roots = removal.Id is { } root ? [.. named, root] : named;
+            _removals.Add((removal, roots));
             // Those that go back to it first: whoever asks again after a crash still finds by it what is left of them.
-            var descendants = removal.Descendants ? all.Where(e => !named.Contains(e.Id) && e.Lineage.Any(named.Contains)).Select(e => e.Id) : [];
+            var descendants = all.Where(e => removal.TakesDescendant(e.Id) && !named.Contains(e.Id) && e.Lineage.Any(roots.Contains)).Select(e => e.Id);
             List<string> gone = [.. descendants, .. named];
             Forget(gone);
+            _hasRemoved |= gone.Count > 0;
             return gone;
         }
     }
 
-    /// <summary>Removes what is too old, and files that no entry names.</summary>
+    /// <summary>Removes what is too old, files that no entry names, and from the index what is still written there of removed ones.</summary>
     /// <returns>How many files no entry named.</returns>
     public int Sweep(DateTime looseBefore)
     {
@@ -126,7 +130,10 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         {
             var limit = new DateTimeOffset(looseBefore, TimeSpan.Zero).ToUnixTimeMilliseconds();
             _removals.RemoveAll(r => r.What.At < limit);
-            Forget([.. _nextToLeave.Where(IsTooOld).Concat(_loose.Values.Where(e => e.Created < limit)).Select(e => e.Id)]);
+            List<string> old = [.. _nextToLeave.Where(IsTooOld).Concat(_loose.Values.Where(e => e.Created < limit)).Select(e => e.Id)];
+            Forget(old);
+            if (_hasRemoved || old.Count > 0) Compact();
+            _hasRemoved = false;
         }
         return Files.Sweep(id => Entry(id) is not null, looseBefore);
     }
@@ -155,7 +162,17 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
 
     ValueTask<CacheEntry?> IImageCache.EntryAsync(string id, CancellationToken cancel) => new(Entry(id));
 
-    ValueTask<byte[]?> IImageCache.ReadAsync(string id, bool forHit, CancellationToken cancel) => new(Read(id));
+    ValueTask<byte[]?> IImageCache.ReadAsync(string id, bool forHit, CancellationToken cancel)
+    {
+        try
+        {
+            return new(Read(id));
+        }
+        catch (IOException) when (forHit)
+        {
+            return new((byte[]?)null);
+        }
+    }
 
     ValueTask<bool> IImageCache.KeepAsync(string id, byte[] bytes, CancellationToken cancel)
     {
@@ -183,14 +200,17 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
 
     /// <summary>Neither known as what it is, nor removed while it was on its way.</summary>
     private bool IsNews(CacheEntry entry) => !_byId.ContainsKey(entry.Id) && (entry.IsSource || !_loose.ContainsKey(entry.Id))
-        && !_removals.Exists(r => r.What.Names(entry) || r.What.Descendants && entry.Lineage.Any(r.Ids.Contains));
+        && !_removals.Exists(r => r.What.Names(entry) || r.What.TakesDescendant(entry.Id) && entry.Lineage.Any(r.Ids.Contains));
 
     private void Forget(IReadOnlyCollection<string> ids)
     {
         lock (_writing)
         {
-            var known = ids.Where(Drop).ToList();
+            // Written down first: what could not be is still there for whoever asks again.
+            var known = ids.Where(id => _loose.ContainsKey(id) || _byId.ContainsKey(id)).ToList();
             if (known.Count > 0) _log.Append([], known);
+            foreach (var id in known)
+                Drop(id);
             foreach (var id in ids)
                 Files.Delete(id);
         }
@@ -209,14 +229,12 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         Interlocked.Add(ref _bytes, entry.Bytes);
     }
 
-    private bool Drop(string id)
+    private void Drop(string id)
     {
-        if (_loose.Remove(id)) return true;
-        if (!_byId.TryRemove(id, out var node)) return false;
+        if (_loose.Remove(id) || !_byId.TryRemove(id, out var node)) return;
         _nextToLeave.Remove(node);
         _index.Remove(node.Value.Bucket, id);
         Interlocked.Add(ref _bytes, -node.Value.Bytes);
-        return true;
     }
 
     private int EvictAndCompact(List<string> alreadyLost)

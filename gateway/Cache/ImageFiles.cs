@@ -46,6 +46,7 @@ internal sealed class ImageFiles
     }
 
     /// <returns>The bytes, or null when they are not there or not those that were written; such a file is removed.</returns>
+    /// <exception cref="IOException">Whether they are cannot be told now.</exception>
     public byte[]? Read(string id)
     {
         byte[] bytes;
@@ -53,9 +54,13 @@ internal sealed class ImageFiles
         {
             bytes = File.ReadAllBytes(PathOf(id));
         }
-        catch (IOException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new IOException(e.Message, e);
         }
         if (ImageId.Names(id, bytes)) return bytes;
         Delete(id);

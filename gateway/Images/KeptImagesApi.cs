@@ -12,7 +12,8 @@ internal static class KeptImagesApi
     public static void MapKeptImages(this RouteGroupBuilder images)
     {
         images.MapGet("/images/{id}", GetAsync).WithSummary("Get an image by id, or, as application/json, how it came about")
-            .Produces(200, contentType: "image/png").Produces<Provenance>(contentType: "application/json").Produces<ApiErrorBody>(404);
+            .Produces(200, contentType: "image/png").Produces<Provenance>(contentType: "application/json").Produces<ApiErrorBody>(404)
+            .Produces<ApiErrorBody>(503);
         images.MapDelete("/images/{id}", DeleteAsync).WithSummary("Remove an image, with descendants=true all that were refined from it")
             .Produces<ImageDeletion>().Produces<ApiErrorBody>(404).Produces<ApiErrorBody>(503);
         images.MapDelete("/images", PurgeAsync).WithSummary("Remove all images of a user, or of a tenant")
@@ -25,13 +26,30 @@ internal static class KeptImagesApi
             return ApiErrors.Result(ApiError.BadRequest("format", $"is \"{format}\"; png, webp or jpeg belongs here."));
         var (response, cancel) = (context.Response, context.RequestAborted);
         response.Headers.Vary = "Accept";
-        var (entry, stored) = ImageId.IsId(id) ? await writer.EntryAsync(id, cancel) : (null, false);
-        if (context.Request.GetTypedHeaders().Accept.Any(a => a.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)))
+        if (!ImageId.IsId(id)) return NotFound(id);
+        CacheEntry? entry = null;
+        var stored = false;
+        byte[]? png = null;
+        try
         {
-            return entry is not null && Caller.Of(context).MayManage(ImageId.OwnerOf(id))
-                ? Results.Json(Provenance.Of(entry), ProvenanceJson.Default.Provenance) : NotFound(id);
+            var wantsJson = context.Request.GetTypedHeaders().Accept.Any(a => a.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase));
+            if (wantsJson)
+            {
+                return Caller.Of(context).MayManage(ImageId.OwnerOf(id)) && await writer.EntryAsync(id, cancel) is ({ } known, _)
+                    ? Results.Json(Provenance.Of(known), ProvenanceJson.Default.Provenance) : NotFound(id);
+            }
+            png = await writer.ReadAsync(id, forHit: false, cancel);
+            (entry, stored) = await writer.EntryAsync(id, cancel);
         }
-        if (!ImageId.IsId(id) || await writer.ReadAsync(id, forHit: false, cancel) is not { } png) return NotFound(id);
+        catch (IOException) when (png is null)
+        {
+            return Unreadable;
+        }
+        catch (IOException)
+        {
+            // The picture is there; what it says of itself is not.
+        }
+        if (png is null) return NotFound(id);
 
         // Durable and a source for others, as opposed to one that still waits to be written.
         response.Headers["x-modm-cached"] = stored && entry is { IsSource: true } ? "true" : "false";
@@ -47,7 +65,7 @@ internal static class KeptImagesApi
         string id, bool? descendants, CacheWriter writer, TimeProvider time, HttpContext context)
     {
         if (!ImageId.IsId(id) || !Caller.Of(context).MayManage(ImageId.OwnerOf(id))) return NotFound(id);
-        var removal = new Removal(id, ImageId.OwnerOf(id), null, descendants == true, time.GetUtcNow().ToUnixTimeMilliseconds());
+        var removal = new Removal(id, ImageId.OwnerOf(id), null, descendants == true, time.GetUtcNow().ToUnixTimeMilliseconds(), Caller.Of(context).IsAdmin);
         return await RemoveAsync(writer, removal, context) is not { } removed ? Unavailable
             : removed.Count == 0 ? NotFound(id) : Results.Json(new ImageDeletion(id, removed), ProvenanceJson.Default.ImageDeletion);
     }
@@ -63,7 +81,7 @@ internal static class KeptImagesApi
         if (tenant is not null && tenant != caller.Tenant && !caller.IsAdmin)
             return ApiErrors.Result(new ApiError(403, "Another tenant's images are removed with an admin key.", "invalid_request_error", "tenant", "not_allowed"));
         var removal = new Removal(null, tenant is null ? caller.Owner : Caller.HashOf(tenant), string.IsNullOrEmpty(user) ? null : Caller.HashOf(user),
-            descendants == true, time.GetUtcNow().ToUnixTimeMilliseconds());
+            descendants == true, time.GetUtcNow().ToUnixTimeMilliseconds(), caller.IsAdmin);
         return await RemoveAsync(writer, removal, context) is { } removed
             ? Results.Json(new ImagesDeletion(removed.Count), ProvenanceJson.Default.ImagesDeletion) : Unavailable;
     }
@@ -85,6 +103,10 @@ internal static class KeptImagesApi
 
     private static IResult Unavailable => ApiErrors.Result(new ApiError(
         503, "The cache's store did not do all of it. Ask again: what is done stays done.", "server_error", null, "store_unavailable")
+    { RetryAfterSeconds = 1 });
+
+    private static IResult Unreadable => ApiErrors.Result(new ApiError(
+        503, "The cache's store does not answer now. Ask again.", "server_error", null, "store_unavailable")
     { RetryAfterSeconds = 1 });
 
     private static IResult NotFound(string id) => ApiErrors.Result(ApiError.NotFound(

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MoDM.Gateway.Cache;
@@ -57,12 +59,26 @@ internal sealed record Provenance
         Created = entry.Created / 1000,
     };
 
-    /// <summary>The PNG with a tEXt chunk before its end (PNG, third edition, section 11.3.3.2); the JSON is plain ASCII.</summary>
+    /// <summary>As it goes with a picture to whoever gets to see it: an id is enough to fetch an image, so of others it has hashes.</summary>
+    public Provenance InPublic() => this with
+    {
+        Created = null,
+        SourceImage = SourceImage is null ? null : HashOf(SourceImage),
+        Lineage = [.. Lineage.Select(HashOf)],
+    };
+
+    /// <summary>Whoever knows an id can check that it is this one.</summary>
+    public static string HashOf(string id) => "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(id)));
+
+    /// <summary>
+    /// The PNG with <see cref="InPublic"/> in a tEXt chunk before its end (PNG, third edition, section 11.3.3.2); the JSON is plain
+    /// ASCII.
+    /// </summary>
     public byte[] WriteInto(ReadOnlySpan<byte> png)
     {
         const int Frame = 12; // Length, type and checksum of a chunk; IEND is nothing else.
-        var json = JsonSerializer.SerializeToUtf8Bytes(this with { Created = null }, ProvenanceJson.Default.Provenance);
-        byte[] typed = [.. "tEXt"u8, .. System.Text.Encoding.ASCII.GetBytes(PngKeyword), 0, .. json];
+        var json = JsonSerializer.SerializeToUtf8Bytes(InPublic(), ProvenanceJson.Default.Provenance);
+        byte[] typed = [.. "tEXt"u8, .. Encoding.ASCII.GetBytes(PngKeyword), 0, .. json];
         var result = new byte[png.Length + typed.Length + Frame - 4];
         png[..^Frame].CopyTo(result);
         var chunk = result.AsSpan(png.Length - Frame);

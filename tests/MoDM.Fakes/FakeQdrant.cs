@@ -60,6 +60,9 @@ public sealed class FakeQdrant : IAsyncDisposable
     }
 
     /// <summary>Stays the same from start to start.</summary>
+    /// <summary>As HealthCheck says.</summary>
+    public string Version { get; set; } = "1.20.0";
+
     public Uri Address => new($"{(_certificate is null ? "http" : "https")}://127.0.0.1:{_port}");
 
     /// <summary>Before every answer.</summary>
@@ -188,7 +191,7 @@ public sealed class FakeQdrant : IAsyncDisposable
 
     private ServerServiceDefinition Health() => new FakeQdrantRpcs(global::Qdrant.Client.Grpc.Qdrant.Descriptor, AnswerAsync)
         .Add<HealthCheckRequest, HealthCheckReply>("HealthCheck",
-            _ => new HealthCheckReply { Title = "qdrant - vector search engine", Version = "1.20.0" })
+            _ => new HealthCheckReply { Title = "qdrant - vector search engine", Version = Version })
         .Build();
 
     private ServerServiceDefinition CollectionRpcs() => new FakeQdrantRpcs(Collections.Descriptor, AnswerAsync)

@@ -59,7 +59,11 @@ public sealed class KeptImagesTests : IAsyncLifetime
         Assert.DoesNotContain("kite", said.ToJsonString(), StringComparison.Ordinal);
         var png = await _gateway.Http.GetByteArrayAsync($"/v1/images/{child}", Cancel);
         var text = TextOf(png)!;
+        // Whoever gets to see the picture can fetch no other by it, and can check what it is said to go back to.
+        Assert.DoesNotContain(root, text.ToJsonString(), StringComparison.Ordinal);
+        var hash = "sha256:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.ASCII.GetBytes(root)));
         said.AsObject().Remove("created");
+        (said["source_image"], said["lineage"]) = (hash, new JsonArray(hash));
         Assert.Equal(said.ToJsonString(), text.ToJsonString());
         MoDM.Onnx.RgbImage.Decode(png);
     }

@@ -40,6 +40,66 @@ public sealed class RemovalTests
     }
 
     [Fact]
+    public void Descendants_of_one_that_left_go_too_and_other_tenants_keep_theirs_unless_an_admin_asks()
+    {
+        const string Other = "bbbbbbbbbbbbbbbb";
+        using var cache = Open(_folder, _time);
+        var theirs = (Image(4, owner: Other).Entry with { Lineage = [IdOf(1)] }, Bytes(4));
+        cache.Insert([Refined(3, 1), theirs]);
+
+        Assert.Equal([IdOf(3)], cache.Remove(One(1, descendants: true)));
+        Assert.NotNull(cache.Read(IdOf(4, Other)));
+        cache.Insert([(theirs.Item1 with { Id = IdOf(5, Other) }, Bytes(5))]);
+        Assert.Equal(2, cache.Count);
+
+        Assert.Equal([IdOf(4, Other), IdOf(5, Other)], cache.Remove(One(1, descendants: true) with { OfAll = true }));
+    }
+
+    [Fact]
+    public void Nothing_of_a_removed_image_is_left_in_the_index_after_a_sweep()
+    {
+        using var cache = Open(_folder, _time);
+        cache.Insert([Image(1), Image(2)]);
+        cache.Remove(One(1));
+
+        cache.Sweep(_time.GetUtcNow().UtcDateTime.AddHours(-1));
+
+        var index = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(IndexFile));
+        Assert.DoesNotContain("prompt 1", index, StringComparison.Ordinal);
+        Assert.Contains("prompt 2", index, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_removal_that_could_not_be_written_down_is_not_half_done()
+    {
+        var cache = Open(_folder, _time);
+        cache.Insert([Image(1)]);
+        cache.Dispose(); // The index takes no more records, as on a full disk.
+
+        Assert.ThrowsAny<Exception>(() => cache.Remove(One(1)));
+
+        Assert.NotNull(cache.Entry(IdOf(1)));
+        Assert.True(cache.Files.Exists(IdOf(1)));
+    }
+
+    [Fact]
+    public void An_image_that_cannot_be_read_just_now_is_not_taken_for_gone()
+    {
+        using var cache = Open(_folder, _time);
+        cache.Insert([Image(1)]);
+        var file = Directory.EnumerateFiles(_folder, IdOf(1) + ".png", SearchOption.AllDirectories).Single();
+        File.Move(file, file + ".away");
+        Directory.CreateDirectory(file);
+
+        Assert.Throws<IOException>(() => cache.Read(IdOf(1)));
+
+        Directory.Delete(file);
+        File.Move(file + ".away", file);
+        Assert.Equal(Bytes(1), cache.Read(IdOf(1)));
+        Assert.NotNull(cache.Entry(IdOf(1)));
+    }
+
+    [Fact]
     public void All_of_a_tenant_or_of_one_user_of_it_can_go()
     {
         using var cache = Open(_folder, _time);

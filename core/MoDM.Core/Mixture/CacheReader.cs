@@ -55,13 +55,13 @@ internal static class CacheReader
         var result = new SharedStore
         {
             QdrantUrl = qdrant.Text("url", "Of its gRPC API, such as http://qdrant:6334.", rule: MixtureReader.HttpRule),
-            Collection = qdrant.Text("collection", "Made when it is not there; by default modm- and the mixture's name.", "", CollectionRule),
+            Collection = qdrant.Text("collection", "Made when it is not there; by default modm-, the namespace, a dot and the mixture's name. No two mixtures may share one.", "", CollectionRule),
             QdrantKeyFile = keyFile,
             QdrantKeySecret = keySecret,
             S3Endpoint = s3.Text("endpoint", "Of a server other than AWS, such as http://minio:9000.", "", MixtureReader.HttpRule),
             Region = s3.Text("region", "That requests are signed for.", "us-east-1"),
             Bucket = s3.Text("bucket", "It has to be there.", rule: BucketRule),
-            Prefix = s3.Text("prefix", "Before the names of objects; by default the mixture's name and a slash.", ""),
+            Prefix = s3.Text("prefix", "Before the names of objects; by default the namespace, a dot, the mixture's name and a slash. No two mixtures may share one.", ""),
             CredentialsSecret = s3.Text("credentialsSecret",
                 "The Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in a cluster; without one the AWS SDK finds them (environment, role).", "", MixtureReader.SecretRule),
             Urls = s3.OneOf("urls", ImageUrls.Proxied, "How a client gets an image by URL: through the gateways, or from S3 by a signed URL."),

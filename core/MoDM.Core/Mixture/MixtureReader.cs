@@ -51,13 +51,13 @@ public static class MixtureReader
         var name = metadata.Text("name", "", rule: NameRule);
         metadata.Object("labels", required: false);
         metadata.Object("annotations", required: false);
-        metadata.Text("namespace", "", "");
+        var ns = metadata.Text("namespace", "", "");
         metadata.Close();
         var spec = ReadSpec(root.Object("spec"));
         root.Close();
 
         problems.AddRange(MixtureValidator.Validate(spec));
-        return problems.Count == 0 ? (new ModelMixture(name, spec), []) : (null, problems);
+        return problems.Count == 0 ? (new ModelMixture(name, spec) { Namespace = ns }, []) : (null, problems);
     }
 
     /// <summary>The structural schema of <c>spec</c>: each field that <see cref="Read"/> reads, as it reads it.</summary>

@@ -11,6 +11,12 @@ public sealed record ModelMixture(string Name, MixtureSpec Spec)
 {
     public const string ApiVersion = "modm.dev/v1alpha1";
     public const string Kind = "ModelMixture";
+
+    /// <summary>Empty where the document names none.</summary>
+    public string Namespace { get; init; } = "";
+
+    /// <summary>What no other mixture of the cluster is called: a namespace has no dot.</summary>
+    public string FullName => Namespace.Length > 0 ? $"{Namespace}.{Name}" : Name;
 }
 
 public sealed record MixtureSpec

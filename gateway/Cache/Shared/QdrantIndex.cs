@@ -21,13 +21,19 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
     [
         ("bucket", PayloadSchemaType.Keyword), ("owner", PayloadSchemaType.Keyword), ("user", PayloadSchemaType.Keyword),
         ("lineage", PayloadSchemaType.Keyword), ("source", PayloadSchemaType.Bool), ("created", PayloadSchemaType.Integer),
-        ("used", PayloadSchemaType.Integer),
+        ("used", PayloadSchemaType.Integer), ("removed", PayloadSchemaType.Integer),
     ];
 
+    /// <summary>The first that leaves a mark alone when it is asked to (update_mode); older ones overlook that.</summary>
+    private static readonly Version Oldest = new(1, 17);
+
     /// <summary>Makes the collection where it is not there yet.</summary>
-    /// <exception cref="StoreMismatchException">There is one of other vectors.</exception>
+    /// <exception cref="StoreMismatchException">There is one of other vectors, or the server is too old.</exception>
     public async Task PrepareAsync(CancellationToken cancel)
     {
+        var said = (await client.HealthAsync(cancel)).Version;
+        if (Version.TryParse(said.Split('-')[0], out var version) && version < Oldest)
+            throw new StoreMismatchException($"This is Qdrant {said}; {Oldest} or newer is needed, so that a removed picture stays away.");
         if (!await client.CollectionExistsAsync(collection, cancel))
         {
             try
@@ -71,9 +77,15 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
         return points.Select(p => Read(p.Payload)).ToDictionary(p => p.Id);
     }, cancel);
 
-    /// <summary>Writes them; sources are found once they are <see cref="OfferAsync">offered</see>.</summary>
-    /// <param name="insertOnly">What is there stays as it is, such as the mark of a removal.</param>
-    public Task UpsertAsync(IEnumerable<CacheEntry> entries, bool insertOnly, CancellationToken cancel) => WriteAsync(entries.Select(entry => new PointStruct
+    /// <summary>Writes them; sources are found once they are <see cref="OfferAsync">offered</see>. What is there stays as it is.</summary>
+    public Task InsertAsync(IEnumerable<CacheEntry> entries, CancellationToken cancel) => WriteAsync(
+        entries.Select(PointFor), request => request.UpdateMode = UpdateMode.InsertOnly, cancel);
+
+    /// <summary>The same in the place of what is there, unless that is the mark of a removal that came after it was made.</summary>
+    public Task ReplaceAsync(CacheEntry entry, CancellationToken cancel) => WriteAsync([PointFor(entry)],
+        request => request.UpdateFilter = new Filter { MustNot = { Range("removed", new Qdrant.Client.Grpc.Range { Gte = entry.Created }) } }, cancel);
+
+    private PointStruct PointFor(CacheEntry entry) => new()
     {
         Id = PointOf(entry.Id),
         Vectors = entry.IsSource ? entry.Vector : Anywhere(),
@@ -89,7 +101,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
             ["used"] = entry.Created,
             ["entry"] = JsonSerializer.Serialize(entry, CacheJson.Default.CacheEntry),
         },
-    }), cancel, insertOnly ? UpdateMode.InsertOnly : UpdateMode.Upsert);
+    };
 
     /// <summary>Lets sources be found; where the mark of a removal has come, it stays one.</summary>
     public Task OfferAsync(IReadOnlyCollection<string> ids, CancellationToken cancel) => ids.Count == 0 ? Task.CompletedTask
@@ -97,7 +109,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
             new Filter { Must = { HasId([.. ids.Select(PointOf)]), Match("source", false) } }, cancellationToken: cancel), cancel);
 
     /// <summary>In the images' places, marks that they were removed; nothing is left but what a second try finds them by.</summary>
-    public Task MarkRemovedAsync(IEnumerable<IndexPoint> points, bool descendants, long at, CancellationToken cancel) => WriteAsync(points.Select(p => new PointStruct
+    public Task MarkRemovedAsync(IEnumerable<IndexPoint> points, Removal removal, CancellationToken cancel) => WriteAsync(points.Select(p => new PointStruct
     {
         Id = PointOf(p.Id),
         Vectors = Anywhere(),
@@ -107,10 +119,11 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
             ["owner"] = p.Owner,
             ["user"] = p.User,
             ["lineage"] = p.Lineage.ToArray(),
-            ["removed"] = at,
-            ["descendants"] = descendants,
+            ["removed"] = removal.At,
+            ["descendants"] = removal.Descendants,
+            ["descendants_of_all"] = removal.Descendants && removal.OfAll,
         },
-    }), cancel);
+    }), null, cancel);
 
     /// <summary>Entries go, and marks of removed images in their places stay.</summary>
     public Task DeleteAsync(IReadOnlyCollection<string> ids, CancellationToken cancel) => ids.Count == 0 ? Task.CompletedTask
@@ -163,11 +176,12 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
 
     public void Dispose() => client.Dispose();
 
-    private async Task WriteAsync(IEnumerable<PointStruct> points, CancellationToken cancel, UpdateMode mode = UpdateMode.Upsert)
+    private async Task WriteAsync(IEnumerable<PointStruct> points, Action<UpsertPoints>? condition, CancellationToken cancel)
     {
         foreach (var chunk in points.Chunk(Page))
         {
-            var request = new UpsertPoints { CollectionName = collection, Wait = true, UpdateMode = mode, Points = { chunk } };
+            var request = new UpsertPoints { CollectionName = collection, Wait = true, Points = { chunk } };
+            condition?.Invoke(request);
             await health.AskAsync(() => client.UpsertAsync(request, cancel), cancel);
         }
     }
@@ -184,7 +198,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
 
     private static WithPayloadSelector Brief => new()
     {
-        Include = new PayloadIncludeSelector { Fields = { "id", "owner", "user", "lineage", "source", "created", "removed", "descendants" } },
+        Include = new PayloadIncludeSelector { Fields = { "id", "owner", "user", "lineage", "source", "created", "removed", "descendants", "descendants_of_all" } },
     };
 
     private static IndexPoint Read(MapField<string, Value> payload) => new(payload["id"].StringValue)
@@ -197,6 +211,7 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
         Created = payload.TryGetValue("created", out var created) ? created.IntegerValue : 0,
         Removed = payload.TryGetValue("removed", out var at) ? at.IntegerValue : null,
         Descendants = payload.TryGetValue("descendants", out var descendants) && descendants.BoolValue,
+        OfAll = payload.TryGetValue("descendants_of_all", out var ofAll) && ofAll.BoolValue,
     };
 
     private static CacheEntry EntryOf(MapField<string, Value> payload) =>
@@ -216,8 +231,11 @@ internal sealed record IndexPoint(string Id)
     public long Created { get; init; }
     public long? Removed { get; init; }
 
-    /// <summary>What was refined from it is removed too.</summary>
+    /// <summary>What was refined from it is removed too: what its owner has of that, or all.</summary>
     public bool Descendants { get; init; }
+    public bool OfAll { get; init; }
+
+    public bool TakesDescendant(string owner) => Removed is not null && Descendants && (OfAll || ImageId.OwnerOf(Id) == owner);
 }
 
 /// <summary>The store is there, and is not one for this mixture.</summary>

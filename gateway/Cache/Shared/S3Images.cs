@@ -41,13 +41,14 @@ internal sealed class S3Images(IAmazonS3 client, string bucket, string prefix, S
     }
 
     /// <summary>What is there already is written once more: its name says that it is the same, and for the sweep it is new.</summary>
-    public Task WriteAsync(string id, byte[] bytes, CancellationToken cancel) => health.AskAsync(async () =>
+    /// <param name="mayBeLate">That it takes longer than somebody waits says nothing of the store.</param>
+    public Task WriteAsync(string id, byte[] bytes, CancellationToken cancel, bool mayBeLate = false) => health.AskAsync(async () =>
     {
         using var content = new MemoryStream(bytes, writable: false);
         await client.PutObjectAsync(
             new PutObjectRequest { BucketName = bucket, Key = KeyOf(id), InputStream = content, ContentType = "image/png" }, cancel);
         return true;
-    }, cancel);
+    }, cancel, mayBeLate);
 
     /// <returns>Null when there is no such object, or not one of these bytes.</returns>
     public Task<byte[]?> ReadAsync(string id, CancellationToken cancel) => health.AskAsync<byte[]?>(async () =>

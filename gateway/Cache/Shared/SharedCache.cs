@@ -65,16 +65,9 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
 
     public async ValueTask<CacheEntry?> EntryAsync(string id, CancellationToken cancel)
     {
-        try
-        {
-            // A source is one once it is offered.
-            var point = (await _index.GetAsync([id], cancel)).GetValueOrDefault(id);
-            return point?.Entry is { } entry ? entry with { IsSource = point.IsSource } : null;
-        }
-        catch (StoreUnavailableException)
-        {
-            return null;
-        }
+        // A source is one once it is offered.
+        var point = (await _index.GetAsync([id], cancel)).GetValueOrDefault(id);
+        return point?.Entry is { } entry ? entry with { IsSource = point.IsSource } : null;
     }
 
     public async ValueTask<byte[]?> ReadAsync(string id, bool forHit, CancellationToken cancel)
@@ -87,7 +80,7 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
             if (forHit) await _index.DeleteAsync([id], cancel);
             return null;
         }
-        catch (StoreUnavailableException)
+        catch (StoreUnavailableException) when (forHit)
         {
             return null;
         }
@@ -97,7 +90,7 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
     {
         try
         {
-            await _images.WriteAsync(id, bytes, cancel);
+            await _images.WriteAsync(id, bytes, cancel, mayBeLate: true);
             return true;
         }
         catch (StoreUnavailableException)
@@ -115,8 +108,9 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         var known = await _index.GetAsync(images.SelectMany(i => Concerns(i.Entry)), cancel);
         var news = images.Where(i => IsNews(i.Entry, known)).DistinctBy(i => i.Entry.Id).ToList();
         await Parallel.ForEachAsync(news, cancel, async (image, stop) => await _images.WriteAsync(image.Entry.Id, image.Bytes, stop));
-        foreach (var some in news.Select(i => i.Entry).GroupBy(e => known.ContainsKey(e.Id)))
-            await _index.UpsertAsync(some, insertOnly: !some.Key, cancel);
+        await _index.InsertAsync(news.Select(i => i.Entry).Where(e => !known.ContainsKey(e.Id)), cancel);
+        foreach (var (entry, _) in news.Where(i => known.ContainsKey(i.Entry.Id)))
+            await _index.ReplaceAsync(entry, cancel);
 
         // What was removed in between is seen here, or was seen there by whoever removes, who looks again after setting the mark:
         // so nothing is found before both have looked.
@@ -139,12 +133,10 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
         // Marks first: from then on no gateway finds or writes them, and whoever sweeps deletes what is left. Those that go back
         // to the named ones before these: whoever asks again after a crash still finds by them what there is.
         await MarkDescendantsAsync(named, all, removal, cancel);
-        if (all.Values.Any(p => p.Removed is null) || removal.Id is null)
-        {
-            var purge = removal.Id is null ? [new IndexPoint(PurgeName(removal.Owner, removal.User))] : Array.Empty<IndexPoint>();
-            await _index.MarkRemovedAsync(named.Concat(purge), removal.Descendants, removal.At, cancel);
-            await MarkDescendantsAsync(named, all, removal, cancel);
-        }
+        // Also where nothing is known of it: a gateway may be about to write it.
+        var purge = removal.Id is null ? [new IndexPoint(PurgeName(removal.Owner, removal.User))] : Array.Empty<IndexPoint>();
+        await _index.MarkRemovedAsync(named.Concat(purge), removal, cancel);
+        await MarkDescendantsAsync(named, all, removal, cancel);
         await _images.DeleteAsync(all.Keys, cancel);
         return [.. all.Values.Where(p => p.Removed is null).Select(p => p.Id)];
     }
@@ -203,8 +195,8 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
     {
         var found = new List<IndexPoint>();
         foreach (var some in removal.Descendants ? named.Chunk(100) : [])
-            found.AddRange((await _index.AllAsync(QdrantIndex.RefinedFrom(some.Select(p => p.Id)), cancel)).Where(p => all.TryAdd(p.Id, p)));
-        await _index.MarkRemovedAsync(found, descendants: true, removal.At, cancel);
+            found.AddRange((await _index.AllAsync(QdrantIndex.RefinedFrom(some.Select(p => p.Id)), cancel)).Where(p => removal.TakesDescendant(p.Id) && all.TryAdd(p.Id, p)));
+        await _index.MarkRemovedAsync(found, removal, cancel);
     }
 
     private static IEnumerable<string> Concerns(CacheEntry entry) =>
@@ -220,7 +212,7 @@ internal sealed partial class SharedCache : IImageCache, IDisposable
     {
         bool Removed(string name) => known.GetValueOrDefault(name)?.Removed >= entry.Created;
         return Removed(entry.Id) || Removed(PurgeName(entry.Owner, null)) || Removed(PurgeName(entry.Owner, entry.User))
-            || entry.Lineage.Any(id => known.GetValueOrDefault(id) is { Removed: not null, Descendants: true });
+            || entry.Lineage.Any(id => known.GetValueOrDefault(id)?.TakesDescendant(entry.Owner) == true);
     }
 
     private async Task<int> EvictAsync(CancellationToken cancel)

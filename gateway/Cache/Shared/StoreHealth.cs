@@ -18,15 +18,16 @@ internal sealed class StoreHealth(string store, Func<TimeSpan> deadline)
     public string? Trouble => _trouble;
 
     /// <summary>Asks the store.</summary>
+    /// <param name="mayBeLate">That it is not done in time does not count against the store.</param>
     /// <exception cref="StoreUnavailableException">It failed, did not answer before <paramref name="cancel"/>, or is left alone.</exception>
-    public async Task<T> AskAsync<T>(Func<Task<T>> call, CancellationToken cancel)
+    public async Task<T> AskAsync<T>(Func<Task<T>> call, CancellationToken cancel, bool mayBeLate = false)
     {
         if (_trouble is { } trouble) throw new StoreUnavailableException(trouble);
-        return await TryAsync(call, cancel);
+        return await TryAsync(call, cancel, mayBeLate);
     }
 
     /// <summary>As <see cref="AskAsync"/>, also while it is left alone.</summary>
-    public async Task<T> TryAsync<T>(Func<Task<T>> call, CancellationToken cancel)
+    public async Task<T> TryAsync<T>(Func<Task<T>> call, CancellationToken cancel, bool mayBeLate = false)
     {
         var started = Stopwatch.GetTimestamp();
         try
@@ -40,7 +41,7 @@ internal sealed class StoreHealth(string store, Func<TimeSpan> deadline)
             var (late, waited) = (cancel.IsCancellationRequested, Stopwatch.GetElapsedTime(started));
             var why = late ? $"{store} did not answer within {waited.TotalMilliseconds:0} ms" : $"{store} failed: {Short(e)}";
             // Whoever asked has gone: that says nothing of the store.
-            if (late && waited < deadline() / 2) throw new StoreUnavailableException(why, e);
+            if (late && (mayBeLate || waited < deadline() / 2)) throw new StoreUnavailableException(why, e);
             GatewayMetrics.StoreFailures.WithLabels(store, late ? "late" : "failed").Inc();
             if (Interlocked.Increment(ref _failures) >= MostFailures) _trouble = why;
             throw new StoreUnavailableException(why, e);

@@ -72,6 +72,97 @@ public sealed class SharedCacheTests
     }
 
     [Fact]
+    public async Task An_image_that_is_removed_before_it_is_in_the_store_stays_out()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        var (mine, other) = (await stores.OpenAsync(), await stores.OpenAsync());
+        var late = Fresh(1);
+
+        Assert.Empty(await other.RemoveAsync(One(1), Cancel));
+        await mine.InsertAsync([late], Cancel);
+
+        Assert.Null(await FindAsync(other, "bucket", Vector(1)));
+        Assert.Empty(await stores.ObjectsAsync());
+    }
+
+    [Fact]
+    public async Task An_image_that_is_removed_again_while_it_is_written_again_stays_out()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        var (mine, other) = (await stores.OpenAsync(), await stores.OpenAsync());
+        await mine.RemoveAsync(One(1), Cancel);
+        await Task.Delay(5, Cancel); // Times are milliseconds.
+        stores.S3Way.Delay = TimeSpan.FromSeconds(1);
+        var again = mine.InsertAsync([(Fresh(1).Entry with { Created = Now }, Bytes(1))], Cancel);
+        await Task.Delay(300, Cancel); // It waits for S3 now.
+
+        await Task.WhenAll(again, other.RemoveAsync(One(1), Cancel));
+
+        stores.S3Way.Delay = TimeSpan.Zero;
+        Assert.Null(await FindAsync(other, "bucket", Vector(1)));
+        Assert.Null(await other.ReadAsync(IdOf(1), forHit: false, Cancel));
+        await other.SweepAsync(ImageCache.LooseImagesLive, Cancel);
+        Assert.Empty(await stores.ObjectsAsync());
+    }
+
+    [Fact]
+    public async Task Other_tenants_keep_what_they_refined_unless_an_admin_asks()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        var cache = await stores.OpenAsync();
+        const string Other = "bbbbbbbbbbbbbbbb";
+        var theirs = Fresh(2, owner: Other).Entry with { Lineage = [IdOf(1)] };
+        await cache.InsertAsync([Fresh(1), (theirs, Bytes(2)), FreshRefined(3, 1)], Cancel);
+
+        Assert.Equal([IdOf(1), IdOf(3)], (await cache.RemoveAsync(One(1, descendants: true), Cancel)).OrderBy(id => id == IdOf(3)));
+        await cache.InsertAsync([(theirs with { Id = IdOf(4, Other) }, Bytes(4))], Cancel);
+        Assert.NotNull(await FindAsync(cache, "bucket", Vector(2)));
+
+        Assert.Equal(2, (await cache.RemoveAsync(One(1, descendants: true) with { OfAll = true }, Cancel)).Count);
+        Assert.Null(await FindAsync(cache, "bucket", Vector(2)));
+    }
+
+    [Fact]
+    public async Task A_store_that_does_not_answer_is_not_taken_for_one_without_the_image()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        var cache = await stores.OpenAsync();
+        await cache.InsertAsync([Fresh(1)], Cancel);
+
+        stores.S3Way.Stop();
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => cache.ReadAsync(IdOf(1), forHit: false, Cancel).AsTask());
+        Assert.Null(await cache.ReadAsync(IdOf(1), forHit: true, Cancel));
+        stores.S3Way.Restart();
+        stores.Qdrant.SkipThenFail(0, answerLost: false);
+        await Assert.ThrowsAsync<StoreUnavailableException>(() => cache.EntryAsync(IdOf(1), Cancel).AsTask());
+    }
+
+    [Fact]
+    public async Task A_write_that_takes_longer_than_somebody_waits_is_no_trouble_of_the_store()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        stores.Spec = stores.Spec with { LookUpDeadline = TimeSpan.FromMilliseconds(50) };
+        var cache = await stores.OpenAsync();
+        stores.S3Way.Delay = TimeSpan.FromMilliseconds(300);
+
+        for (var i = 0; i < 5; i++)
+        {
+            using var hurry = new CancellationTokenSource(50);
+            Assert.False(await cache.KeepAsync(IdOf(i), Bytes(i), hurry.Token));
+        }
+
+        Assert.Null(cache.State.Trouble);
+    }
+
+    [Fact]
+    public async Task An_old_Qdrant_which_would_overlook_marks_is_refused()
+    {
+        await using var stores = await SharedStoresFixture.StartAsync();
+        stores.Qdrant.Version = "1.16.3";
+        Assert.Contains("1.17 or newer", (await Assert.ThrowsAsync<StoreMismatchException>(() => stores.OpenAsync())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_insert_that_broke_off_at_any_call_is_finished_by_the_next_try()
     {
         await using var stores = await SharedStoresFixture.StartAsync();
