@@ -124,6 +124,7 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         await using var gateway = await StartAsync(Deadline);
         var phase = "before";
         var took = new ConcurrentDictionary<string, ConcurrentBag<double>>();
+        var lookedUp = new ConcurrentDictionary<string, ConcurrentBag<double>>();
         var failed = new ConcurrentBag<string>();
         using var stop = new CancellationTokenSource();
         var load = Task.WhenAll(Enumerable.Range(0, 6).Select(client => Task.Run(async () =>
@@ -134,6 +135,7 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
                 var answer = await gateway.GenerateAsync(Mixed(i));
                 if (!answer.IsSuccessStatusCode) failed.Add($"{during}: {await answer.Content.ReadAsStringAsync(Cancel)}");
                 took.GetOrAdd(during, _ => []).Add(Stopwatch.GetElapsedTime(asked).TotalSeconds);
+                lookedUp.GetOrAdd(during, _ => []).Add(LookUpOf(answer));
                 await Task.Delay(150, Cancel);
             }
         }, Cancel)));
@@ -143,7 +145,16 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         await PhaseAsync("before", 30, static () => Task.CompletedTask);
         await PhaseAsync("Qdrant stopped", 60, _stores.Qdrant.StopAsync);
         await BackAsync("Qdrant back", _stores.Qdrant.RestartAsync);
-        await PhaseAsync("S3 stopped", 60, () => { _stores.S3Way.Stop(); return Task.CompletedTask; });
+        var kept = await GatewayProcess.JsonAsync(await gateway.GenerateAsync(new { prompt = "a red kite", response_format = "url" }));
+        var picture = new Uri((string)kept["data"]![0]!["url"]!).AbsolutePath;
+        await GatewayProcess.Eventually(async () => (await gateway.Http.GetAsync(picture, Cancel)).Headers.GetValues("x-modm-cached").Single() == "true");
+        await PhaseAsync("S3 stopped", 60, async () =>
+        {
+            _stores.S3Way.Stop();
+            // Not known to be gone, so not said to be.
+            var meanwhile = await gateway.Http.GetAsync(picture, Cancel);
+            Assert.Equal((503, true), ((int)meanwhile.StatusCode, meanwhile.Headers.RetryAfter is not null));
+        });
         await BackAsync("S3 back", () => { _stores.S3Way.Restart(); return Task.CompletedTask; });
         await PhaseAsync("both slow", 60, () =>
         {
@@ -166,6 +177,7 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
         // Who waits for a store that is slow by 2 s shows all the same. The median is a hit's before and a miss's then: four steps for three.
         foreach (var name in new[] { "Qdrant stopped", "S3 stopped", "both slow" })
         {
+            Assert.InRange(At(lookedUp[name], 0.9), 0, 2 * Deadline.TotalSeconds);
             Assert.InRange(At(took[name], 0.5), 0, 4 / 3.0 * 1.1 * At(took["before"], 0.5) + Deadline.TotalSeconds);
             Assert.InRange(At(took[name], 0.99), 0, At(took["before"], 0.99) + 1);
         }
@@ -186,6 +198,14 @@ public sealed class TwoGatewaysTests : IAsyncLifetime
                 (string)(await GatewayProcess.JsonAsync(await gateway.GenerateAsync(new { prompt = "a red kite" })))["modm"]!["route"]! == "hit");
             await Task.Delay(2000, Cancel);
         }
+    }
+
+    /// <summary>Seconds, as the answer says.</summary>
+    private static double LookUpOf(HttpResponseMessage answer)
+    {
+        var timing = answer.Headers.GetValues("Server-Timing").Single();
+        var from = timing.IndexOf("lookup;dur=", StringComparison.Ordinal) + "lookup;dur=".Length;
+        return double.Parse(timing.AsSpan(from, timing.IndexOf(',', from) - from), CultureInfo.InvariantCulture) / 1000;
     }
 
     /// <summary>Hits and misses, pictures in answers and by URL, one and two at a time.</summary>
