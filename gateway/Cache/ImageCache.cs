@@ -130,8 +130,9 @@ internal sealed partial class ImageCache : IImageCache, IDisposable
         {
             var limit = new DateTimeOffset(looseBefore, TimeSpan.Zero).ToUnixTimeMilliseconds();
             _removals.RemoveAll(r => r.What.At < limit);
-            List<string> old = [.. _nextToLeave.Where(IsTooOld).Concat(_loose.Values.Where(e => e.Created < limit)).Select(e => e.Id)];
-            Forget(old);
+            var old = _nextToLeave.Where(IsTooOld).ToList();
+            Forget([.. old.Concat(_loose.Values.Where(e => e.Created < limit)).Select(e => e.Id)]);
+            // Those that are no sources have no prompt there.
             if (_hasRemoved || old.Count > 0) Compact();
             _hasRemoved = false;
         }

@@ -120,8 +120,8 @@ internal sealed class QdrantIndex(QdrantClient client, string collection, int di
             ["user"] = p.User,
             ["lineage"] = p.Lineage.ToArray(),
             ["removed"] = removal.At,
-            ["descendants"] = removal.Descendants,
-            ["descendants_of_all"] = removal.Descendants && removal.OfAll,
+            ["descendants"] = removal.Descendants || p.Descendants,
+            ["descendants_of_all"] = removal.Descendants && removal.OfAll || p.OfAll,
         },
     }), null, cancel);
 
