@@ -15,10 +15,11 @@ namespace MoDM.Fakes;
 /// <param name="Words">So many are sent, and then the connection breaks off; null: all.</param>
 /// <param name="Quietly">It is closed as if the answer were complete.</param>
 /// <param name="Error">Message of a refusal.</param>
-/// <param name="Raw">The body as it is, instead of OpenAI's format.</param>
+/// <param name="Raw">The body as it is, instead of OpenAI's format; <paramref name="Words"/> break it off at its end.</param>
+/// <param name="Lingers">So long the connection stays open after all of <paramref name="Raw"/>.</param>
 public sealed record UpstreamAnswer(
     string Text = "", int Status = 200, int? Words = null, bool Quietly = false, string Error = "", int? RetryAfter = null,
-    TimeSpan Silence = default, string? Raw = null);
+    TimeSpan Silence = default, string? Raw = null, TimeSpan Lingers = default);
 
 public sealed record UpstreamRequest(string Path, string Authorization, JsonNode Body);
 
@@ -74,6 +75,9 @@ public sealed class FakeUpstream : IAsyncDisposable
         if (answer.Raw is { } raw)
         {
             await context.Response.WriteAsync(raw);
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(answer.Lingers, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (answer.Words is not null) context.Abort();
             return;
         }
         if (answer.Status != 200)
