@@ -70,21 +70,28 @@ internal sealed class StoryFlow(
     {
         var text = new StringBuilder();
         var why = new StoryProvenance(NameOf(plan.Decision.Route), plan.Decision.Reason);
-        var begunBy = "";
+        var pieces = 0;
         if (plan.External is var (model, key))
         {
-            var (result, error) = await AskExternalAsync(plan, index, model, key, text, p => onPiece(new StoryPiece(p, model.Name, why)), cancel);
+            var (result, error) = await AskExternalAsync(plan, index, model, key, piece =>
+            {
+                pieces++;
+                text.Append(piece);
+                return onPiece(new StoryPiece(piece, model.Name, why));
+            }, cancel);
             if (result.Outcome == WorkerOutcome.Completed)
                 return (new WrittenStory(text.ToString(), result.FinishReason, model.Name, why, result.Usage), null);
+            // It broke off where it would have ended.
+            if (pieces >= plan.MaxTokens) return (new WrittenStory(text.ToString(), "length", model.Name, why, null), null);
             if (error is not null) return (null, error);
             why = new StoryProvenance(NameOf(StoryRoute.Fallback), $"{model.Name} {result.Why}");
-            if (text.Length > 0) begunBy = $"{model.Name}+";
         }
-        return await WriteHereAsync(plan, index, text, begunBy, why, onPiece, cancel);
+        var begun = new Begun(text.ToString(), pieces, text.Length > 0 ? $"{plan.External!.Value.Model.Name}+" : "");
+        return await WriteHereAsync(plan, index, text, begun, why, onPiece, cancel);
     }
 
     private async Task<(TextResult Result, ApiError? Error)> AskExternalAsync(
-        StoryPlan plan, int index, ExternalModel model, string? key, StringBuilder text, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
+        StoryPlan plan, int index, ExternalModel model, string? key, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
     {
         var named = plan.Request.Model == model.Name;
         var (slo, silence) = (plan.Mixture.Spec.Slo.Latency, ImageFlow.SilenceFor(plan.Mixture));
@@ -96,7 +103,6 @@ internal sealed class StoryFlow(
             piece =>
             {
                 pieces++;
-                text.Append(piece);
                 return onText(piece);
             }, cancel);
         // A text that was cut short was not counted by the server: about so many.
@@ -117,9 +123,9 @@ internal sealed class StoryFlow(
     }
 
     private async Task<(WrittenStory? Story, ApiError? Error)> WriteHereAsync(
-        StoryPlan plan, int index, StringBuilder text, string begunBy, StoryProvenance why, Func<StoryPiece, ValueTask<bool>> onPiece, CancellationToken cancel)
+        StoryPlan plan, int index, StringBuilder text, Begun begun, StoryProvenance why, Func<StoryPiece, ValueTask<bool>> onPiece, CancellationToken cancel)
     {
-        var (begun, work) = (text.ToString(), plan.Work);
+        var work = plan.Work(begun);
         var (tickets, refused) = queue.Enqueue(new Arrival(plan.Arrival, CacheRoute.Miss, 1, work, work, work, plan.Caller.Tenant, plan.Caller.Weight));
         if (refused is { } refusal)
         {
@@ -143,7 +149,7 @@ internal sealed class StoryFlow(
                 switch (answer.Outcome)
                 {
                     case WorkerOutcome.Completed:
-                        return (new WrittenStory(text.ToString(), answer.FinishReason, begunBy + worker.Model, why, answer.Usage), null);
+                        return (new WrittenStory(text.ToString(), answer.FinishReason, begun.By + worker.Model, why, begun.Count(answer.Usage)), null);
                     case WorkerOutcome.Refused:
                         return (null, answer is { Status: < 500, Error: { } error } ? error : ApiError.Upstream($"{worker.Model} {answer.Why}."));
                     case WorkerOutcome.Silent:
@@ -160,12 +166,12 @@ internal sealed class StoryFlow(
     }
 
     private async Task<TextResult> WriteOnAsync(
-        StoryPlan plan, int index, WorkerSlot worker, Ticket ticket, string begun, StringBuilder text, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
+        StoryPlan plan, int index, WorkerSlot worker, Ticket ticket, Begun begun, StringBuilder text, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         TextResult? answer = null;
         // The same seed writes the same text: what a worker that died had written is not sent twice.
-        var known = text.Length - begun.Length;
+        var known = text.Length - begun.Text.Length;
         try
         {
             var silence = ImageFlow.SilenceFor(plan.Mixture);

@@ -152,6 +152,31 @@ public class FallbackTests
     }
 
     [Fact]
+    public async Task A_text_that_breaks_off_is_written_on_with_the_tokens_that_are_left_and_counted_as_what_it_is()
+    {
+        await using var gateway = await StoryGateway.StartAsync();
+        var messages = new[] { new { role = "user", content = StoryGateway.Beginning } };
+        foreach (var (words, route, model) in new[] { (4, "fallback", "gpt+mamba"), (6, "large", "gpt") })
+        {
+            gateway.Upstream.Answer = new UpstreamAnswer("She ran to the house and slept", Words: words);
+            var response = await gateway.PostAsync("/v1/chat/completions", new { messages, max_tokens = 6, seed = 3, stop = "never" });
+            var body = await GatewayProcess.JsonAsync(response);
+            Assert.Equal((route, model), (StoryGateway.Header(response, "x-modm-route"), (string)body["model"]!));
+            Assert.Equal("length", (string)body["choices"]![0]!["finish_reason"]!);
+            if (words == 6)
+            {
+                Assert.Equal(("She ran to the house and", null), ((string)body["choices"]![0]!["message"]!["content"]!, body["usage"]));
+                continue;
+            }
+            var alone = await GatewayProcess.JsonAsync(await gateway.PostAsync("/v1/chat/completions", new { model = "mamba", messages, max_tokens = 1 }));
+            // "She ran to the" are four tokens for the worker, too.
+            Assert.Equal(6, (int)body["usage"]!["completion_tokens"]!);
+            Assert.Equal((int)alone["usage"]!["prompt_tokens"]!, (int)body["usage"]!["prompt_tokens"]!);
+            await File.WriteAllTextAsync(gateway.KeyFile, "sk-another", Cancel); // Which ends the rest.
+        }
+    }
+
+    [Fact]
     public async Task What_the_one_who_writes_has_no_use_for_is_told_and_the_user_is_passed_on()
     {
         await using var gateway = await StoryGateway.StartAsync();
