@@ -11,20 +11,21 @@ namespace MoDM.Gateway.Stories;
 /// <param name="Plain">For a model that only ever writes on.</param>
 internal sealed record StoryPrompt(IReadOnlyList<ChatMessage> Messages, string Plain);
 
-/// <summary>A request for texts, and who writes them; what is decided once for the request.</summary>
+/// <summary>A request for texts, and what is decided once for all of them.</summary>
 internal sealed record StoryPlan
 {
+    private const int CharactersPerToken = 4;
+
     public required ModelMixture Mixture { get; init; }
     public required Caller Caller { get; init; }
     public required StoryRequest Request { get; init; }
     public required string Id { get; init; }
 
-    /// <summary>On the queue's clock.</summary>
-    public required TimeSpan Arrival { get; init; }
-    public required StoryDecision Decision { get; init; }
+    /// <summary>Whom the request names. Who writes is decided for each text.</summary>
+    public required StoryMember Member { get; init; }
 
-    /// <summary>With its key; null when it is not to be asked.</summary>
-    public (ExternalModel Model, string? Key)? External { get; init; }
+    /// <summary>For its texts with the external model at a time.</summary>
+    public SemaphoreSlim Places { get; } = new(8);
     public required long Seed { get; init; }
     public required int MaxTokens { get; init; }
 
@@ -44,6 +45,9 @@ internal sealed record StoryPlan
 
     /// <summary>Of what is left of a text, in texts of the mixture's usual length.</summary>
     public double Work(Begun begun) => TokensLeft(begun) / (double)Mixture.Spec.Steps;
+
+    /// <summary>About so many tokens a text's prompt has.</summary>
+    public int PromptTokens(int index) => Texts[index].Plain.Length / CharactersPerToken;
 
     /// <summary>What stands before a text in the answer.</summary>
     public string Echo(int index) => Request.Echo == true ? Request.Prompts[index / (Request.N ?? 1)] : "";

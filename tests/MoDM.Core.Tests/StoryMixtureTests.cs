@@ -81,6 +81,8 @@ public class StoryMixtureTests
             (StoryMember.Mixture, fit with { MissingKey = "it is empty" }, StoryRoute.Fallback, "there is no API key for gpt: it is empty", false),
             (StoryMember.External, fit with { MissingKey = "it is empty" }, StoryRoute.Large, "there is no API key for gpt: it is empty", true),
             (StoryMember.Mixture, fit with { SpentToday = 10 }, StoryRoute.Fallback, "gpt has used 10 tokens today, and 10 are its budget", false),
+            (StoryMember.Mixture, fit with { SetAside = 4 }, StoryRoute.Large, "the external model is preferred", false),
+            (StoryMember.Mixture, fit with { SetAside = 5 }, StoryRoute.Fallback, "gpt has used 5 tokens today, 5 more are set aside for what it writes, and 10 are its budget", false),
             (StoryMember.Mixture, fit with { SpentToday = 10, TokensPerDay = 0 }, StoryRoute.Large, "the external model is preferred", false),
             (StoryMember.Mixture, fit with { Rests = "it failed" }, StoryRoute.Fallback, "it failed", false),
             (StoryMember.External, fit with { Rests = "it failed" }, StoryRoute.Large, "the request named it", false),

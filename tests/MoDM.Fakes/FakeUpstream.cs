@@ -29,6 +29,7 @@ public sealed class FakeUpstream : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
     private readonly List<UpstreamRequest> _requests = [];
+    private int _now;
 
     private FakeUpstream(string host)
     {
@@ -64,7 +65,23 @@ public sealed class FakeUpstream : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    /// <summary>Requests that were here together.</summary>
+    public int MostAtOnce { get; private set; }
+
     private async Task AnswerAsync(HttpContext context, bool chat)
+    {
+        lock (_lock) MostAtOnce = Math.Max(MostAtOnce, ++_now);
+        try
+        {
+            await WriteAsync(context, chat);
+        }
+        finally
+        {
+            lock (_lock) _now--;
+        }
+    }
+
+    private async Task WriteAsync(HttpContext context, bool chat)
     {
         var body = (await JsonNode.ParseAsync(context.Request.Body))!;
         lock (_lock) _requests.Add(new UpstreamRequest(context.Request.Path, context.Request.Headers.Authorization.ToString(), body));
