@@ -39,7 +39,7 @@ internal static class StatusApi
     {
         var mixture = current.Now;
         var now = queue.Snapshot();
-        var (cache, external) = (context.RequestServices.GetService<IImageCache>()?.State, context.RequestServices.GetService<ExternalGate>()?.Look()?.State);
+        var (cache, external) = (context.RequestServices.GetService<IImageCache>()?.State, context.RequestServices.GetService<ExternalGate>()?.Look());
         var (hits, misses) = (Answered(mixture.Name, "hit"), Answered(mixture.Name, "miss"));
         var texts = mixture.Spec.Modality == Modality.Story ? Answered(mixture.Name, "large") + Answered(mixture.Name, "small") + Answered(mixture.Name, "fallback") : 0;
         return Results.Json(new GatewayStatus(

@@ -21,7 +21,7 @@ internal sealed record TextCall(
 /// <summary>How a call ended. What it wrote until then has been handed on.</summary>
 internal sealed record TextResult(WorkerOutcome Outcome)
 {
-    /// <summary><c>stop</c> or <c>length</c>, of a completed text.</summary>
+    /// <summary><c>stop</c>, <c>length</c> or <c>content_filter</c>, of a completed text.</summary>
     public string FinishReason { get; init; } = "";
 
     /// <summary>Null where the server does not count.</summary>
@@ -30,7 +30,7 @@ internal sealed record TextResult(WorkerOutcome Outcome)
     /// <summary>Of the server's own answer, when it refused.</summary>
     public int Status { get; init; }
 
-    /// <summary>The server's own error, when it sent one as OpenAI has it.</summary>
+    /// <summary>The server's own error, when it sent one as OpenAI has it and it is about the request.</summary>
     public ApiError? Error { get; init; }
 
     /// <summary>What went wrong, as part of a sentence about the server; without the key.</summary>
@@ -42,6 +42,9 @@ internal sealed record TextResult(WorkerOutcome Outcome)
 internal sealed class CompletionsClient(HttpMessageInvoker http)
 {
     private const int LongestReason = 300;
+
+    /// <summary>For the usage, and the end of the stream, after a text that is complete.</summary>
+    private static readonly TimeSpan EndWithin = TimeSpan.FromSeconds(1);
 
     /// <param name="onText">Gets each piece as it comes, and says whether more is wanted.</param>
     /// <exception cref="OperationCanceledException">The client went away.</exception>
@@ -92,26 +95,52 @@ internal sealed class CompletionsClient(HttpMessageInvoker http)
     {
         await using var stream = await response.Content.ReadAsStreamAsync(patience.Token);
         var (reason, usage) = ("", default(TokenUsage));
-        await foreach (var item in SseParser.Create(stream).EnumerateAsync(patience.Token))
+        try
         {
-            if (item.Data == "[DONE]") continue; // The stream is read to its end, so that the connection can be used again.
-            patience.CancelAfter(call.NextWithin);
-            using var json = JsonDocument.Parse(item.Data);
-            var root = json.RootElement;
-            if (root.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object)
-                return new TextResult(WorkerOutcome.Refused) { Status = 502, Why = $"failed: {Message(error, call.Key)}" };
-            if (root.TryGetProperty("usage", out var counted) && counted.ValueKind == JsonValueKind.Object)
-                usage = new TokenUsage(counted.GetProperty("prompt_tokens").GetInt32(), counted.GetProperty("completion_tokens").GetInt32());
-            if (!root.TryGetProperty("choices", out var choices) || choices.GetArrayLength() == 0) continue;
-            if (TextOf(choices[0]) is { Length: > 0 } text && !await onText(text))
-                return new TextResult(WorkerOutcome.Completed) { FinishReason = "stop", Usage = usage };
-            if (choices[0].TryGetProperty("finish_reason", out var end) && end.ValueKind == JsonValueKind.String)
-                reason = end.GetString() == "length" ? "length" : "stop";
+            await foreach (var item in SseParser.Create(stream).EnumerateAsync(patience.Token))
+            {
+                if (item.Data == "[DONE]") break;
+                patience.CancelAfter(reason.Length == 0 || call.NextWithin < EndWithin ? call.NextWithin : EndWithin);
+                using var json = JsonDocument.Parse(item.Data);
+                var root = json.RootElement;
+                usage = UsageOf(root) ?? usage;
+                if (reason.Length > 0) continue;
+                if (root.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.Object)
+                    return new TextResult(WorkerOutcome.Refused) { Status = 502, Why = $"failed: {Message(error, call.Key)}" };
+                if (!root.TryGetProperty("choices", out var choices) || choices.GetArrayLength() == 0) continue;
+                if (TextOf(choices[0]) is { Length: > 0 } text && !await onText(text))
+                    return new TextResult(WorkerOutcome.Completed) { FinishReason = "stop", Usage = usage };
+                reason = ReasonOf(choices[0]);
+                if (reason.Length > 0 && EndWithin < call.NextWithin) patience.CancelAfter(EndWithin);
+            }
+        }
+        catch (Exception e) when (reason.Length > 0
+            && e is OperationCanceledException or HttpRequestException or IOException or JsonException or InvalidOperationException)
+        {
+            // The text is whole: what becomes of the connection after it says nothing of it.
         }
         // A stream that ends without saying why: half of it is missing, however the connection was closed.
         return reason.Length == 0 ? new TextResult(WorkerOutcome.Lost) { Why = "ended its answer in the middle" }
             : new TextResult(WorkerOutcome.Completed) { FinishReason = reason, Usage = usage };
     }
+
+    /// <summary>Empty as long as the text goes on.</summary>
+    private static string ReasonOf(JsonElement choice) =>
+        !choice.TryGetProperty("finish_reason", out var end) || end.ValueKind != JsonValueKind.String ? "" : end.GetString() switch
+        {
+            "" => "",
+            "length" => "length",
+            "content_filter" => "content_filter",
+            _ => "stop",
+        };
+
+    /// <summary>Null where it is not there, or not whole.</summary>
+    private static TokenUsage? UsageOf(JsonElement root) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object
+        && Count(usage, "prompt_tokens") is { } prompt && Count(usage, "completion_tokens") is { } text ? new TokenUsage(prompt, text) : null;
+
+    private static int? Count(JsonElement usage, string name) =>
+        usage.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count >= 0 ? count : null;
 
     private static string? TextOf(JsonElement choice) =>
         choice.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String ? text.GetString()
@@ -129,8 +158,14 @@ internal sealed class CompletionsClient(HttpMessageInvoker http)
             using var json = JsonDocument.Parse(body);
             if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("error", out var error))
             {
-                said = Message(error, call.Key);
-                own = new ApiError(status, said, status < 500 ? "invalid_request_error" : "server_error", Field(error, "param"), Field(error, "code"));
+                // Of a key that is refused or used up, OpenAI's messages quote parts, and name whose it is.
+                var ofTheKey = status is 401 or 403 or 429;
+                said = ofTheKey ? Field(error, "code", call.Key) ?? "" : Message(error, call.Key);
+                if (!ofTheKey)
+                {
+                    own = new ApiError(status, said, status < 500 ? "invalid_request_error" : "server_error",
+                        Field(error, "param", call.Key), Field(error, "code", call.Key));
+                }
             }
         }
         catch (JsonException)
@@ -146,15 +181,17 @@ internal sealed class CompletionsClient(HttpMessageInvoker http)
         };
     }
 
-    private static string? Field(JsonElement error, string name) =>
-        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Field(JsonElement error, string name, string? key) =>
+        error.ValueKind == JsonValueKind.Object && error.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? Printable(value.GetString()!, key) : null;
 
-    /// <summary>What a server says of its failure; were the key quoted in it, it would end up in logs and answers.</summary>
-    private static string Message(JsonElement error, string? key)
+    /// <summary>What a server says of its failure.</summary>
+    private static string Message(JsonElement error, string? key) =>
+        error.ValueKind == JsonValueKind.String ? Printable(error.GetString()!, key) : Field(error, "message", key) ?? "";
+
+    /// <summary>For logs and answers, in which a key that is quoted must not end up.</summary>
+    private static string Printable(string text, string? key)
     {
-        var text = error.ValueKind == JsonValueKind.String ? error.GetString()!
-            : error.ValueKind == JsonValueKind.Object && error.TryGetProperty("message", out var message) && message.ValueKind == JsonValueKind.String
-                ? message.GetString()! : "";
         if (key is { Length: > 0 }) text = text.Replace(key, "(the key)", StringComparison.Ordinal);
         var line = new StringBuilder(text.Length);
         foreach (var c in text) line.Append(char.IsControl(c) ? ' ' : c);

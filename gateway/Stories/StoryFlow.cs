@@ -23,7 +23,6 @@ internal sealed class StoryFlow(
 
     /// <summary>Shares of the SLO: for the external model's first words, between two pieces, and for its whole text. What is left is the worker's.</summary>
     private const double FirstShare = 0.5, NextShare = 0.25, AllShare = 0.8;
-    private const int CharactersPerToken = 4;
     private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Decides about a valid request.</summary>
@@ -38,10 +37,7 @@ internal sealed class StoryFlow(
             return (null, ApiError.NotFound(
                 $"There is no model \"{request.Model}\" here; there are {string.Join(", ", NamesOf(mixture))}.", "model", "model_not_found"));
         }
-        var external = gate.Look();
-        var decision = StoryPolicy.Decide(member, external?.State);
-        if (decision.Refused)
-            return (null, new ApiError(503, $"{request.Model} cannot be asked: {decision.Reason}.", "server_error", "model", "external_unavailable"));
+        if (StoryPolicy.Decide(member, gate.Look()) is { Refused: true } refusal) return (null, CannotBeAsked(request, refusal));
         var n = request.N ?? 1;
         return (new StoryPlan
         {
@@ -50,9 +46,7 @@ internal sealed class StoryFlow(
             Request = request,
             HasOwnInstructions = request is { Messages: not null, IsEnding: false },
             Id = (request.Messages is null ? "cmpl-" : "chatcmpl-") + RandomNumberGenerator.GetHexString(24, lowercase: true),
-            Arrival = queue.Now,
-            Decision = decision,
-            External = decision.Route == StoryRoute.Large ? (external!.Value.Model, external.Value.Key) : null,
+            Member = member,
             Seed = request.Seed ?? RandomNumberGenerator.GetInt32(int.MaxValue),
             MaxTokens = request.MaxTokens ?? spec.Steps,
             Texts = [.. request.Prompts.SelectMany(p => Enumerable.Repeat(PromptOf(request, p), n))],
@@ -68,47 +62,75 @@ internal sealed class StoryFlow(
     public async Task<(WrittenStory? Story, ApiError? Error)> WriteAsync(
         StoryPlan plan, int index, Func<StoryPiece, ValueTask<bool>> onPiece, CancellationToken cancel)
     {
-        var text = new StringBuilder();
-        var why = new StoryProvenance(NameOf(plan.Decision.Route), plan.Decision.Reason);
-        var begunBy = "";
-        if (plan.External is var (model, key))
+        var (text, pieces, begunBy) = (new StringBuilder(), 0, "");
+        var (decision, leave) = await DecideAsync(plan, index, cancel);
+        if (decision.Refused) return (null, CannotBeAsked(plan.Request, decision));
+        // Of a request with many texts each has its time from here on.
+        var came = queue.Now;
+        var why = new StoryProvenance(NameOf(decision.Route), decision.Reason);
+        if (leave is not null)
         {
-            var (result, error) = await AskExternalAsync(plan, index, model, key, text, p => onPiece(new StoryPiece(p, model.Name, why)), cancel);
-            if (result.Outcome == WorkerOutcome.Completed)
-                return (new WrittenStory(text.ToString(), result.FinishReason, model.Name, why, result.Usage), null);
-            if (error is not null) return (null, error);
-            why = new StoryProvenance(NameOf(StoryRoute.Fallback), $"{model.Name} {result.Why}");
-            if (text.Length > 0) begunBy = $"{model.Name}+";
-        }
-        return await WriteHereAsync(plan, index, text, begunBy, why, onPiece, cancel);
-    }
-
-    private async Task<(TextResult Result, ApiError? Error)> AskExternalAsync(
-        StoryPlan plan, int index, ExternalModel model, string? key, StringBuilder text, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
-    {
-        var named = plan.Request.Model == model.Name;
-        var (slo, silence) = (plan.Mixture.Spec.Slo.Latency, ImageFlow.SilenceFor(plan.Mixture));
-        var pieces = 0;
-        var result = await outside.WriteAsync(
-            new TextCall(
-                new Uri(model.BaseUrl), model.Api == ExternalApi.Chat ? "/chat/completions" : "/completions", plan.ExternalBody(index, model), key,
-                named ? silence : slo * FirstShare, named ? silence : slo * NextShare, named ? 10 * silence : slo * AllShare),
-            piece =>
+            var name = leave.Model.Name;
+            var (result, error) = await AskExternalAsync(plan, index, leave, piece =>
             {
                 pieces++;
                 text.Append(piece);
-                return onText(piece);
+                return onPiece(new StoryPiece(piece, name, why));
             }, cancel);
-        // A text that was cut short was not counted by the server: about so many.
-        if (result.Usage is { } counted) gate.Spend(counted);
-        else if (pieces > 0) gate.Spend(new TokenUsage(plan.Texts[index].Plain.Length / CharactersPerToken, pieces));
+            if (result.Outcome == WorkerOutcome.Completed)
+                return (new WrittenStory(text.ToString(), result.FinishReason, name, why, result.Usage), null);
+            // It broke off where it would have ended.
+            if (pieces >= plan.MaxTokens) return (new WrittenStory(text.ToString(), "length", name, why, null), null);
+            if (error is not null) return (null, error);
+            why = new StoryProvenance(NameOf(StoryRoute.Fallback), $"{name} {result.Why}");
+            if (text.Length > 0) begunBy = $"{name}+";
+        }
+        return await WriteHereAsync(plan, index, came, text, new Begun(text.ToString(), pieces, begunBy), why, onPiece, cancel);
+    }
+
+    /// <summary>Who writes a text, when one of the request's places is free: much may have changed since the request came.</summary>
+    private async Task<(StoryDecision Decision, ExternalLeave? Leave)> DecideAsync(StoryPlan plan, int index, CancellationToken cancel)
+    {
+        if (StoryPolicy.Decide(plan.Member, gate.Look()) is { Route: not StoryRoute.Large } here) return (here, null);
+        await plan.Places.WaitAsync(cancel);
+        var (decision, leave) = gate.Ask(plan.Member, plan.PromptTokens(index) + plan.MaxTokens);
+        if (leave is null) plan.Places.Release();
+        return (decision, leave);
+    }
+
+    private async Task<(TextResult Result, ApiError? Error)> AskExternalAsync(
+        StoryPlan plan, int index, ExternalLeave leave, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
+    {
+        var (model, named) = (leave.Model, plan.Member == StoryMember.External);
+        var (slo, silence) = (plan.Mixture.Spec.Slo.Latency, ImageFlow.SilenceFor(plan.Mixture));
+        var (pieces, usage) = (0, default(TokenUsage));
+        TextResult result;
+        try
+        {
+            result = await outside.WriteAsync(
+                new TextCall(
+                    new Uri(model.BaseUrl), model.Api == ExternalApi.Chat ? "/chat/completions" : "/completions", plan.ExternalBody(index, model), leave.Key,
+                    named ? silence : slo * FirstShare, named ? silence : slo * NextShare, named ? 10 * silence : slo * AllShare),
+                piece =>
+                {
+                    pieces++;
+                    return onText(piece);
+                }, cancel);
+            usage = result.Usage;
+        }
+        finally
+        {
+            // A text that was cut short was not counted by the server: about so many.
+            gate.Settle(leave, usage ?? (pieces > 0 ? new TokenUsage(plan.PromptTokens(index), pieces) : null));
+            plan.Places.Release();
+        }
         if (result.Outcome == WorkerOutcome.Completed)
         {
             gate.Succeeded();
             return (result, null);
         }
         // What is wrong with one request says nothing of the next.
-        if (result.Status is not (400 or 413 or 422)) gate.Failed($"{model.Name} {result.Why}", result.RetryAfter, key);
+        if (result.Status is not (400 or 413 or 422)) gate.Failed(leave, $"{model.Name} {result.Why}", result.RetryAfter);
         if (!named) return (result, null);
         var message = $"{model.Name} {result.Why}.";
         return (result, result.Status is 400 or 413 or 422 ? result.Error ?? new ApiError(result.Status, message, "invalid_request_error", null, "external_refused")
@@ -117,10 +139,11 @@ internal sealed class StoryFlow(
     }
 
     private async Task<(WrittenStory? Story, ApiError? Error)> WriteHereAsync(
-        StoryPlan plan, int index, StringBuilder text, string begunBy, StoryProvenance why, Func<StoryPiece, ValueTask<bool>> onPiece, CancellationToken cancel)
+        StoryPlan plan, int index, TimeSpan came, StringBuilder text, Begun begun, StoryProvenance why, Func<StoryPiece, ValueTask<bool>> onPiece,
+        CancellationToken cancel)
     {
-        var (begun, work) = (text.ToString(), plan.Work);
-        var (tickets, refused) = queue.Enqueue(new Arrival(plan.Arrival, CacheRoute.Miss, 1, work, work, work, plan.Caller.Tenant, plan.Caller.Weight));
+        var work = plan.Work(begun);
+        var (tickets, refused) = queue.Enqueue(new Arrival(came, CacheRoute.Miss, 1, work, work, work, plan.Caller.Tenant, plan.Caller.Weight));
         if (refused is { } refusal)
         {
             var error = ImageFlow.Refuse(refusal);
@@ -143,7 +166,7 @@ internal sealed class StoryFlow(
                 switch (answer.Outcome)
                 {
                     case WorkerOutcome.Completed:
-                        return (new WrittenStory(text.ToString(), answer.FinishReason, begunBy + worker.Model, why, answer.Usage), null);
+                        return (new WrittenStory(text.ToString(), answer.FinishReason, begun.By + worker.Model, why, begun.Count(answer.Usage)), null);
                     case WorkerOutcome.Refused:
                         return (null, answer is { Status: < 500, Error: { } error } ? error : ApiError.Upstream($"{worker.Model} {answer.Why}."));
                     case WorkerOutcome.Silent:
@@ -160,12 +183,12 @@ internal sealed class StoryFlow(
     }
 
     private async Task<TextResult> WriteOnAsync(
-        StoryPlan plan, int index, WorkerSlot worker, Ticket ticket, string begun, StringBuilder text, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
+        StoryPlan plan, int index, WorkerSlot worker, Ticket ticket, Begun begun, StringBuilder text, Func<string, ValueTask<bool>> onText, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         TextResult? answer = null;
         // The same seed writes the same text: what a worker that died had written is not sent twice.
-        var known = text.Length - begun.Length;
+        var known = text.Length - begun.Text.Length;
         try
         {
             var silence = ImageFlow.SilenceFor(plan.Mixture);
@@ -198,6 +221,9 @@ internal sealed class StoryFlow(
     private static StoryPrompt PromptOf(StoryRequest request, string prompt) => request.Messages is { } messages
         ? new StoryPrompt(messages, $"{prompt.TrimEnd()} ")
         : new StoryPrompt([new ChatMessage("system", "Write on from where the text ends. Answer with what follows, and nothing else."), new ChatMessage("user", prompt)], prompt);
+
+    private static ApiError CannotBeAsked(StoryRequest request, StoryDecision decision) =>
+        new(503, $"{request.Model} cannot be asked: {decision.Reason}.", "server_error", "model", "external_unavailable");
 
     private static string NameOf(StoryRoute route) => route.ToString().ToLowerInvariant();
 }

@@ -11,20 +11,21 @@ namespace MoDM.Gateway.Stories;
 /// <param name="Plain">For a model that only ever writes on.</param>
 internal sealed record StoryPrompt(IReadOnlyList<ChatMessage> Messages, string Plain);
 
-/// <summary>A request for texts, and who writes them; what is decided once for the request.</summary>
+/// <summary>A request for texts, and what is decided once for all of them.</summary>
 internal sealed record StoryPlan
 {
+    private const int CharactersPerToken = 4;
+
     public required ModelMixture Mixture { get; init; }
     public required Caller Caller { get; init; }
     public required StoryRequest Request { get; init; }
     public required string Id { get; init; }
 
-    /// <summary>On the queue's clock.</summary>
-    public required TimeSpan Arrival { get; init; }
-    public required StoryDecision Decision { get; init; }
+    /// <summary>Whom the request names. Who writes is decided for each text.</summary>
+    public required StoryMember Member { get; init; }
 
-    /// <summary>With its key; null when it is not to be asked.</summary>
-    public (ExternalModel Model, string? Key)? External { get; init; }
+    /// <summary>For its texts with the external model at a time.</summary>
+    public SemaphoreSlim Places { get; } = new(8);
     public required long Seed { get; init; }
     public required int MaxTokens { get; init; }
 
@@ -42,8 +43,11 @@ internal sealed record StoryPlan
         return extras.Count == 0 ? null : string.Join(", ", extras);
     }
 
-    /// <summary>Of a text, in texts of the mixture's usual length.</summary>
-    public double Work => MaxTokens / (double)Mixture.Spec.Steps;
+    /// <summary>Of what is left of a text, in texts of the mixture's usual length.</summary>
+    public double Work(Begun begun) => TokensLeft(begun) / (double)Mixture.Spec.Steps;
+
+    /// <summary>About so many tokens a text's prompt has.</summary>
+    public int PromptTokens(int index) => Texts[index].Plain.Length / CharactersPerToken;
 
     /// <summary>What stands before a text in the answer.</summary>
     public string Echo(int index) => Request.Echo == true ? Request.Prompts[index / (Request.N ?? 1)] : "";
@@ -62,16 +66,18 @@ internal sealed record StoryPlan
     }
 
     /// <summary>For a worker.</summary>
-    /// <param name="begun">What another model has written of the text.</param>
-    public byte[] WorkerBody(int index, string begun)
+    public byte[] WorkerBody(int index, Begun begun)
     {
         var body = Shared(index, model: null);
-        body["prompt"] = Texts[index].Plain + begun;
+        body["max_tokens"] = TokensLeft(begun);
+        body["prompt"] = Texts[index].Plain + begun.Text;
         if (Request.TopK is { } k) body["top_k"] = k;
         if (Request.RepetitionPenalty is { } penalty) body["repetition_penalty"] = penalty;
         body["stream_options"] = new JsonObject { ["include_usage"] = true };
         return JsonSerializer.SerializeToUtf8Bytes(body);
     }
+
+    private int TokensLeft(Begun begun) => Math.Max(1, MaxTokens - begun.Pieces);
 
     private JsonObject Shared(int index, string? model)
     {
@@ -84,6 +90,16 @@ internal sealed record StoryPlan
         if (Request.Stop.Count > 0) body["stop"] = new JsonArray([.. Request.Stop.Select(s => (JsonNode)s)]);
         return body;
     }
+}
+
+/// <summary>What the external model has written of a text that a worker writes on.</summary>
+/// <param name="Pieces">About as many tokens.</param>
+/// <param name="By">Empty where nothing was written.</param>
+internal readonly record struct Begun(string Text, int Pieces, string By)
+{
+    /// <summary>The worker read as a prompt what is part of the text.</summary>
+    public TokenUsage? Count(TokenUsage? usage) => usage is null ? null
+        : new TokenUsage(Math.Max(0, usage.PromptTokens - Pieces), usage.CompletionTokens + Pieces);
 }
 
 /// <summary>A piece of a text, and by whom and why.</summary>

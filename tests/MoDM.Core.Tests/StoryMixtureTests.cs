@@ -10,12 +10,12 @@ public class StoryMixtureTests
         {"apiVersion": "modm.dev/v1alpha1", "kind": "ModelMixture", "metadata": {"name": "endings"}, "spec": {
           "modality": "Story", "steps": 64,
           "large": {"openAI": {"model": "gpt-3.5-turbo", "apiKeySecret": {"name": "openai"}, "tokensPerDay": 1000}, "guidanceScale": 7.5, "gpusPerReplica": 1},
-          "small": [{"name": "mamba", "model": {"path": "/models/mamba"}}, {"name": "tiny", "model": {"path": "/models/tiny"}}],
+          "small": [{"name": "mamba", "model": {"path": "/models/mamba"}}],
           "gpuBudget": 2, "illustrator": {"url": "http://postcards"}}}
         """;
 
     [Fact]
-    public void A_story_mixture_has_an_external_large_model_and_pools_of_small_ones()
+    public void A_story_mixture_has_an_external_large_model_and_a_small_one_of_its_own()
     {
         var (mixture, problems) = Read(Whole);
         Assert.Empty(problems);
@@ -23,12 +23,12 @@ public class StoryMixtureTests
         Assert.Equal(
             ("gpt-3.5-turbo", "https://api.openai.com/v1", ExternalApi.Chat, ("openai", "api-key"), 1000),
             (spec.External!.Name, spec.External.BaseUrl, spec.External.Api, spec.External.KeySecret, spec.External.TokensPerDay));
-        Assert.Equal([("mamba", "spec.small[0]"), ("tiny", "spec.small[1]")], spec.PlacedPools.Select(p => (p.Pool.Name, p.Path)));
+        Assert.Equal([("mamba", "spec.small[0]")], spec.PlacedPools.Select(p => (p.Pool.Name, p.Path)));
         Assert.Equal((1, "http://postcards"), (spec.Large.MinReplicas, spec.Illustrator));
     }
 
     [Fact]
-    public void Without_a_large_model_its_own_write_everything()
+    public void Without_a_large_model_its_own_writes_everything()
     {
         var (mixture, problems) = Read(Whole.Replace("\"large\"", "\"metrics\": {}, \"ignored\"", StringComparison.Ordinal)
             .Replace("\"ignored\": {\"openAI\": {\"model\": \"gpt-3.5-turbo\", \"apiKeySecret\": {\"name\": \"openai\"}, \"tokensPerDay\": 1000}, \"guidanceScale\": 7.5, \"gpusPerReplica\": 1},", "", StringComparison.Ordinal));
@@ -39,10 +39,10 @@ public class StoryMixtureTests
     [Theory]
     [InlineData("\"gpuBudget\": 2", "\"gpuBudget\": 2, \"cache\": {\"embedder\": {\"path\": \"x\"}}", "spec.cache: is for images; a Story mixture has none.")]
     [InlineData("\"name\": \"mamba\"", "\"name\": \"gpt\"", "")]
-    [InlineData("\"guidanceScale\"", "\"model\": {\"path\": \"x\"}, \"guidanceScale\"", "spec.large.model: is for an Image mixture; of a Story the models with workers are all in small.")]
+    [InlineData("\"guidanceScale\"", "\"model\": {\"path\": \"x\"}, \"guidanceScale\"", "spec.large.model: is for an Image mixture; of a Story the model with workers is in small.")]
     [InlineData("\"model\": \"gpt-3.5-turbo\"", "\"model\": \"gpt\", \"baseUrl\": \"api.openai.com\"", "spec.large.openAI.baseUrl: is \"api.openai.com\"; an http or https URL belongs here.")]
     [InlineData("\"tokensPerDay\": 1000", "\"tokensPerMonth\": 1", "spec.large.openAI.tokensPerMonth: is not a field here; there are model, apiKeySecret, apiKeyFile, baseUrl, api, tokensPerDay.")]
-    [InlineData("\"name\": \"tiny\"", "\"name\": \"gpt-3.5-turbo\"", "spec.small[1].name: is \"gpt-3.5-turbo\"; lower-case letters, digits and inner dashes, at most 63, belong here.")]
+    [InlineData("\"name\": \"mamba\"", "\"name\": \"gpt-3.5-turbo\"", "spec.small[0].name: is \"gpt-3.5-turbo\"; lower-case letters, digits and inner dashes, at most 63, belong here.")]
     [InlineData("\"Story\"", "\"Image\"", "spec.large.openAI: is for a Story mixture; an Image mixture's large model has workers.")]
     public void Mistakes_are_named(string what, string instead, string problem)
     {
@@ -60,6 +60,15 @@ public class StoryMixtureTests
     }
 
     [Fact]
+    public void A_second_model_of_its_own_is_refused_since_nobody_could_choose_it_by_name()
+    {
+        var text = Whole.Replace("}],", "}, {\"name\": \"tiny\", \"model\": {\"path\": \"/models/tiny\"}}],", StringComparison.Ordinal);
+        Assert.Equal(
+            ["spec.small: has 2 models; a Story mixture has exactly one, so give each model a mixture of its own."],
+            Read(text).Problems.Select(p => p.ToString()));
+    }
+
+    [Fact]
     public void The_external_model_is_preferred_unless_there_is_a_reason_not_to_ask_it()
     {
         var fit = new ExternalState("gpt", null, 5, 10, null);
@@ -72,6 +81,8 @@ public class StoryMixtureTests
             (StoryMember.Mixture, fit with { MissingKey = "it is empty" }, StoryRoute.Fallback, "there is no API key for gpt: it is empty", false),
             (StoryMember.External, fit with { MissingKey = "it is empty" }, StoryRoute.Large, "there is no API key for gpt: it is empty", true),
             (StoryMember.Mixture, fit with { SpentToday = 10 }, StoryRoute.Fallback, "gpt has used 10 tokens today, and 10 are its budget", false),
+            (StoryMember.Mixture, fit with { SetAside = 4 }, StoryRoute.Large, "the external model is preferred", false),
+            (StoryMember.Mixture, fit with { SetAside = 5 }, StoryRoute.Fallback, "gpt has used 5 tokens today, 5 more are set aside for what it writes, and 10 are its budget", false),
             (StoryMember.Mixture, fit with { SpentToday = 10, TokensPerDay = 0 }, StoryRoute.Large, "the external model is preferred", false),
             (StoryMember.Mixture, fit with { Rests = "it failed" }, StoryRoute.Fallback, "it failed", false),
             (StoryMember.External, fit with { Rests = "it failed" }, StoryRoute.Large, "the request named it", false),

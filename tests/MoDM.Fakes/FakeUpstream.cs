@@ -15,10 +15,11 @@ namespace MoDM.Fakes;
 /// <param name="Words">So many are sent, and then the connection breaks off; null: all.</param>
 /// <param name="Quietly">It is closed as if the answer were complete.</param>
 /// <param name="Error">Message of a refusal.</param>
-/// <param name="Raw">The body as it is, instead of OpenAI's format.</param>
+/// <param name="Raw">The body as it is, instead of OpenAI's format; <paramref name="Words"/> break it off at its end.</param>
+/// <param name="Lingers">So long the connection stays open after all of <paramref name="Raw"/>.</param>
 public sealed record UpstreamAnswer(
     string Text = "", int Status = 200, int? Words = null, bool Quietly = false, string Error = "", int? RetryAfter = null,
-    TimeSpan Silence = default, string? Raw = null);
+    TimeSpan Silence = default, string? Raw = null, TimeSpan Lingers = default);
 
 public sealed record UpstreamRequest(string Path, string Authorization, JsonNode Body);
 
@@ -28,6 +29,7 @@ public sealed class FakeUpstream : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Lock _lock = new();
     private readonly List<UpstreamRequest> _requests = [];
+    private int _now;
 
     private FakeUpstream(string host)
     {
@@ -63,7 +65,23 @@ public sealed class FakeUpstream : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    /// <summary>Requests that were here together.</summary>
+    public int MostAtOnce { get; private set; }
+
     private async Task AnswerAsync(HttpContext context, bool chat)
+    {
+        lock (_lock) MostAtOnce = Math.Max(MostAtOnce, ++_now);
+        try
+        {
+            await WriteAsync(context, chat);
+        }
+        finally
+        {
+            lock (_lock) _now--;
+        }
+    }
+
+    private async Task WriteAsync(HttpContext context, bool chat)
     {
         var body = (await JsonNode.ParseAsync(context.Request.Body))!;
         lock (_lock) _requests.Add(new UpstreamRequest(context.Request.Path, context.Request.Headers.Authorization.ToString(), body));
@@ -74,6 +92,9 @@ public sealed class FakeUpstream : IAsyncDisposable
         if (answer.Raw is { } raw)
         {
             await context.Response.WriteAsync(raw);
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(answer.Lingers, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (answer.Words is not null) context.Abort();
             return;
         }
         if (answer.Status != 200)

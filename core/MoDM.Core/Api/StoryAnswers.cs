@@ -1,6 +1,6 @@
 namespace MoDM.Api;
 
-/// <param name="Reason"><c>stop</c> or <c>length</c>.</param>
+/// <param name="Reason"><c>stop</c>, <c>length</c> or <c>content_filter</c>.</param>
 public readonly record struct WrittenText(string Text, string Reason);
 
 /// <summary>OpenAI's words for what was written: whole answers, and chunks of a stream.</summary>

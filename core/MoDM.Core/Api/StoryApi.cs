@@ -74,7 +74,7 @@ public sealed record CompletionResponse
     public UsageSlot? Usage { get; init; }
 }
 
-/// <param name="FinishReason"><c>stop</c> or <c>length</c>; null in a stream as long as the text goes on.</param>
+/// <param name="FinishReason"><c>stop</c>, <c>length</c> or <c>content_filter</c>; null in a stream as long as the text goes on.</param>
 public sealed record CompletionChoice(
     string Text, int Index, [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? FinishReason)
 {
@@ -146,7 +146,7 @@ public sealed record EndingResponse
     /// <summary>As many as it has, which may be fewer than were asked for.</summary>
     public required int Sentences { get; init; }
 
-    /// <summary><c>stop</c>, or <c>length</c> when the model came to no end.</summary>
+    /// <summary><c>stop</c>, <c>length</c> when the model came to no end, or <c>content_filter</c>.</summary>
     public required string FinishReason { get; init; }
     public required long Seed { get; init; }
     public TokenUsage? Usage { get; init; }

@@ -76,7 +76,7 @@ public static class MixtureReader
             "T, the denoising steps of requests that do not say their own; of a Story, the tokens.", 50);
         var (large, external) = ReadLarge(spec.Object("large", required: image && !spec.IsSchema,
             about: "The slow, good model: it draws misses. Of a Story an external one, which is asked first."), modality);
-        List<WorkerPool> small = [.. spec.List("small", 16, "The fast models, best quality first: they refine hits, or write what falls back.")
+        List<WorkerPool> small = [.. spec.List("small", 16, "The fast models, best quality first, which refine hits; of a Story the one that writes what falls back.")
             .Select(s => ReadPool(s, fallbackName: false, leastReplicas: 0))];
         if (story)
         {
@@ -121,7 +121,7 @@ public static class MixtureReader
             if (large.IsSchema) ReadExternal(openAI, name: null);
             return (ReadPool(large, fallbackName: true, leastReplicas: 1, modelRequired: !large.IsSchema), null);
         }
-        if (large.Has("model")) large.Report("model", "is for an Image mixture; of a Story the models with workers are all in small.");
+        if (large.Has("model")) large.Report("model", "is for an Image mixture; of a Story the model with workers is in small.");
         var name = large.Has("name") ? large.Text("name", "", "", NameRule) : "";
         // A worker pool's, which a cluster fills with defaults.
         foreach (var field in (string[])["guidanceScale", "gpusPerReplica"]) large.Has(field);

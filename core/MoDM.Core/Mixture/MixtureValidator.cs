@@ -19,6 +19,9 @@ public static class MixtureValidator
                 $"\"{twice.Key}\" is taken by {twice.First().Path}; every model needs a name of its own.");
         }
 
+        // A text that names its model is written by it: the workers of a Story are all of one kind.
+        if (spec is { Modality: Modality.Story, Small.Count: > 0 })
+            yield return new("spec.small", $"has {pools.Count} models; a Story mixture has exactly one, so give each model a mixture of its own.");
         if (spec.External is { } external && pools.Exists(p => p.Pool.Name == external.Name))
             yield return new("spec.large.name", $"\"{external.Name}\" is taken by a small model; every model needs a name of its own.");
 

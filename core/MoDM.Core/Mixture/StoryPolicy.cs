@@ -10,7 +10,8 @@ public enum StoryRoute { Large, Small, Fallback }
 /// <param name="MissingKey">Why there is no key to ask it with; null: there is one, or it wants none.</param>
 /// <param name="SpentToday">Tokens.</param>
 /// <param name="Rests">Why it is not asked for a while; null: it may be.</param>
-public readonly record struct ExternalState(string Name, string? MissingKey, long SpentToday, int TokensPerDay, string? Rests);
+/// <param name="SetAside">Tokens that the texts it writes now may cost at most.</param>
+public readonly record struct ExternalState(string Name, string? MissingKey, long SpentToday, int TokensPerDay, string? Rests, long SetAside = 0);
 
 /// <param name="Refused">It was named, and cannot be asked.</param>
 public readonly record struct StoryDecision(StoryRoute Route, string Reason, bool Refused = false);
@@ -24,12 +25,16 @@ public static class StoryPolicy
         if (asked == StoryMember.Own) return new(StoryRoute.Small, "the request named it");
         if (external is not { } model) return new(StoryRoute.Small, "the mixture has no external model");
         var why = model.MissingKey is { } missing ? $"there is no API key for {model.Name}: {missing}"
-            : model.TokensPerDay > 0 && model.SpentToday >= model.TokensPerDay
-                ? $"{model.Name} has used {model.SpentToday} tokens today, and {model.TokensPerDay} are its budget"
-            : null;
+            : model.TokensPerDay > 0 && model.SpentToday + model.SetAside >= model.TokensPerDay ? Spent(model) : null;
         if (asked == StoryMember.External)
             return why is null ? new(StoryRoute.Large, "the request named it") : new(StoryRoute.Large, why, Refused: true);
         why ??= model.Rests;
         return why is null ? new(StoryRoute.Large, "the external model is preferred") : new(StoryRoute.Fallback, why);
+    }
+
+    private static string Spent(ExternalState model)
+    {
+        var more = model.SetAside > 0 ? $", {model.SetAside} more are set aside for what it writes" : "";
+        return $"{model.Name} has used {model.SpentToday} tokens today{more}, and {model.TokensPerDay} are its budget";
     }
 }

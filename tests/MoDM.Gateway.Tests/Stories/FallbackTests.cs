@@ -32,8 +32,8 @@ public class FallbackTests
 
     public static TheoryData<string, UpstreamAnswer, string> Failures => new()
     {
-        { "401", new(Status: 401, Error: "Incorrect API key provided"), "gpt answered 401: Incorrect API key provided" },
-        { "429", new(Status: 429, Error: "quota", RetryAfter: 20), "gpt answered 429: quota" },
+        { "401", new(Status: 401, Error: "Incorrect API key provided"), "gpt answered 401: some_code" },
+        { "429", new(Status: 429, Error: "quota", RetryAfter: 20), "gpt answered 429: some_code" },
         { "500", new(Status: 500, Error: "oops"), "gpt answered 500: oops" },
         { "503 with a page", new(Status: 503, Raw: "<html>"), "gpt answered 503" },
         { "timeout", new("late", Silence: TimeSpan.FromSeconds(30)), "gpt said nothing for 2 s" },
@@ -152,6 +152,31 @@ public class FallbackTests
     }
 
     [Fact]
+    public async Task A_text_that_breaks_off_is_written_on_with_the_tokens_that_are_left_and_counted_as_what_it_is()
+    {
+        await using var gateway = await StoryGateway.StartAsync();
+        var messages = new[] { new { role = "user", content = StoryGateway.Beginning } };
+        foreach (var (words, route, model) in new[] { (4, "fallback", "gpt+mamba"), (6, "large", "gpt") })
+        {
+            gateway.Upstream.Answer = new UpstreamAnswer("She ran to the house and slept", Words: words);
+            var response = await gateway.PostAsync("/v1/chat/completions", new { messages, max_tokens = 6, seed = 3, stop = "never" });
+            var body = await GatewayProcess.JsonAsync(response);
+            Assert.Equal((route, model), (StoryGateway.Header(response, "x-modm-route"), (string)body["model"]!));
+            Assert.Equal("length", (string)body["choices"]![0]!["finish_reason"]!);
+            if (words == 6)
+            {
+                Assert.Equal(("She ran to the house and", null), ((string)body["choices"]![0]!["message"]!["content"]!, body["usage"]));
+                continue;
+            }
+            var alone = await GatewayProcess.JsonAsync(await gateway.PostAsync("/v1/chat/completions", new { model = "mamba", messages, max_tokens = 1 }));
+            // "She ran to the" are four tokens for the worker, too.
+            Assert.Equal(6, (int)body["usage"]!["completion_tokens"]!);
+            Assert.Equal((int)alone["usage"]!["prompt_tokens"]!, (int)body["usage"]!["prompt_tokens"]!);
+            await File.WriteAllTextAsync(gateway.KeyFile, "sk-another", Cancel); // Which ends the rest.
+        }
+    }
+
+    [Fact]
     public async Task What_the_one_who_writes_has_no_use_for_is_told_and_the_user_is_passed_on()
     {
         await using var gateway = await StoryGateway.StartAsync();
@@ -189,11 +214,12 @@ public class FallbackTests
     public async Task The_key_is_in_no_answer_log_metric_or_process_list_even_if_the_server_quotes_it()
     {
         await using var gateway = await StoryGateway.StartAsync();
-        gateway.Upstream.Answer = new UpstreamAnswer(Status: 401, Error: $"Incorrect API key provided: {StoryGateway.Key}.");
         var said = "";
-        foreach (var model in new[] { "gpt", "endings" })
+        // OpenAI itself quotes the ends of a key that it refuses.
+        foreach (var (status, quoted) in new[] { (401, "sk-test-********1e9a"), (403, StoryGateway.Key), (429, "sk-test-********1e9a"), (500, StoryGateway.Key) })
         {
-            foreach (var stream in new[] { false, true })
+            gateway.Upstream.Answer = new UpstreamAnswer(Status: status, Error: $"Incorrect API key provided: {quoted}.");
+            foreach (var (model, stream) in new[] { ("gpt", false), ("gpt", true), ("endings", false), ("endings", true) })
             {
                 var response = await gateway.PostAsync("/v1/completions", new { model, prompt = "x", max_tokens = 2, stream });
                 said += $"{response.Headers} {await response.Content.ReadAsStringAsync(Cancel)}";
@@ -206,6 +232,8 @@ public class FallbackTests
             catch (IOException) { /* It has ended. */ }
         }
         Assert.Contains("(the key)", said, StringComparison.Ordinal);
-        Assert.DoesNotContain(StoryGateway.Key, said, StringComparison.Ordinal);
+        Assert.Contains("gpt answered 401: some_code", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("sk-test-", said, StringComparison.Ordinal);
+        Assert.DoesNotContain("1e9a", said, StringComparison.Ordinal);
     }
 }
