@@ -46,8 +46,8 @@ internal static class ScoreStoriesCommand
             var fromFile = rows.All(r => r.Ending is not null) && api is null && folder is null;
             var writer = fromFile || api is not null ? null : folder ?? demo;
             var (embedding, rating) = (line.Text("--encoder") ?? folder ?? demo, line.Text("--perplexity-model") ?? writer);
-            using var encoder = new LocalStories(embedding);
-            using var other = rating is null || rating == embedding ? null : new LocalStories(rating);
+            using ITokenEncoder encoder = File.Exists(Path.Combine(embedding, "vocab.txt")) ? new BertEncoder(embedding) : new LocalStories(embedding);
+            using var other = rating is null || rating == embedding && encoder is LocalStories ? null : new LocalStories(rating);
             var (source, endings) = fromFile
                 ? ("the file", rows.ConvertAll(r => r.Ending!))
                 : writer is null
@@ -56,7 +56,7 @@ internal static class ScoreStoriesCommand
             var perplexity = rating is null
                 ? $"left out, since it cannot be had of {source}; --perplexity-model FOLDER names a model for it"
                 : $"of {Name(rating)}";
-            var figures = StoryScores.Of(rows, endings, encoder, rating is null ? null : other ?? encoder, synonyms, seed);
+            var figures = StoryScores.Of(rows, endings, encoder, rating is null ? null : other ?? encoder as LocalStories, synonyms, seed);
             Console.WriteLine($"{rows.Count} endings by {source}; from and to: 95 % of 1000 bootstrap samples");
             Console.WriteLine($"BERTScore: over embeddings of {Name(embedding)}; perplexity: {perplexity}\n");
             Console.WriteLine(Table.Render(["", "value", "from", "to"], [.. figures.Select(f => (IReadOnlyList<string>)[f.Name, Text(f.Value), Text(f.Low), Text(f.High)])]));

@@ -13,10 +13,10 @@ internal sealed record StoryFigure(string Name, double Value, double Low, double
 internal static partial class StoryScores
 {
     /// <param name="endings">By row.</param>
-    /// <param name="encoder">Whose hidden states are BERTScore's embeddings.</param>
+    /// <param name="encoder">Its vectors are BERTScore's embeddings.</param>
     /// <param name="rater">Whose perplexity is told; null: none is.</param>
     public static IReadOnlyList<StoryFigure> Of(
-        IReadOnlyList<StoryRow> rows, IReadOnlyList<string> endings, LocalStories encoder, LocalStories? rater, WordNet synonyms, int seed)
+        IReadOnlyList<StoryRow> rows, IReadOnlyList<string> endings, ITokenEncoder encoder, LocalStories? rater, WordNet synonyms, int seed)
     {
         var figures = new List<StoryFigure>();
         void Add(string name, IReadOnlyList<double> values)
