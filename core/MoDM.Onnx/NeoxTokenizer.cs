@@ -39,7 +39,7 @@ public sealed class NeoxTokenizer
         var file = Path.Combine(folder, "tokenizer.json");
         var root = JsonFile.Read(file);
         Require(file, "normalizer", Part(root, "normalizer"), "NFC");
-        Require(file, "post_processor", Part(root, "post_processor"), "ByteLevel", optional: true);
+        RequireNothingAdded(file, Part(root, "post_processor"));
         Require(file, "decoder", Part(root, "decoder"), "ByteLevel");
         var splitting = Part(root, "pre_tokenizer");
         Require(file, "pre_tokenizer", splitting, "ByteLevel");
@@ -136,12 +136,39 @@ public sealed class NeoxTokenizer
 
     private static JsonElement Part(JsonElement root, string name) => root.TryGetProperty(name, out var part) ? part : default;
 
-    private static void Require(string file, string name, JsonElement part, string type, bool optional = false)
+    private static string Type(JsonElement part) =>
+        part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var type) ? type.ToString() : "missing";
+
+    private static void Require(string file, string name, JsonElement part, string type)
     {
-        if (optional && part.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null)
-            return;
-        var found = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var t) ? t.ToString() : "missing";
-        if (found != type)
+        if (Type(part) is var found && found != type)
             throw new ModelException($"{file}: {name} is {found}; supported is {type}, as GPT-NeoX has it.");
+    }
+
+    /// <summary>ByteLevel moves offsets only; transformers saves a template of the text alone where no token is to be added.</summary>
+    private static void RequireNothingAdded(string file, JsonElement part)
+    {
+        if (part.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null || Type(part) == "ByteLevel")
+            return;
+        if (Type(part) == "Sequence" && Part(part, "processors") is { ValueKind: JsonValueKind.Array } inner)
+        {
+            foreach (var one in inner.EnumerateArray())
+                RequireNothingAdded(file, one);
+            return;
+        }
+        if (Type(part) != "TemplateProcessing" || Part(part, "single") is not { ValueKind: JsonValueKind.Array } single)
+            throw new ModelException($"{file}: post_processor is {Type(part)}; supported are ByteLevel and a template of the text alone, as GPT-NeoX has them.");
+        var pieces = single.EnumerateArray().Select(PieceName).ToList();
+        if (pieces is not ["A"])
+            throw new ModelException($"{file}: post_processor.single is {string.Join(' ', pieces)}; only A, the text without tokens around it, is supported.");
+    }
+
+    /// <summary>Of a template: {"Sequence": {"id": "A"}} or {"SpecialToken": {"id": "[CLS]"}}.</summary>
+    private static string PieceName(JsonElement piece)
+    {
+        if (piece.ValueKind != JsonValueKind.Object) return piece.ToString();
+        var kind = piece.EnumerateObject().FirstOrDefault();
+        var id = kind.Value.ValueKind == JsonValueKind.Object ? Part(kind.Value, "id").ToString() : "";
+        return kind.Name == "Sequence" ? id : $"{kind.Name} {id}";
     }
 }

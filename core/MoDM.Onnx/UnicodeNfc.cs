@@ -8,7 +8,7 @@ namespace MoDM.Onnx;
 /// globalization is invariant or ICU is missing, as it is in small container images, and tokens would then differ between
 /// machines. Unicode Standard Annex 15; Hangul by arithmetic, section 3.12 of the standard.
 /// </summary>
-internal static class UnicodeNfc
+public static class UnicodeNfc
 {
     private const int HangulBase = 0xAC00, LBase = 0x1100, VBase = 0x1161, TBase = 0x11A7;
     private const int LCount = 19, VCount = 21, TCount = 28;
@@ -29,7 +29,22 @@ internal static class UnicodeNfc
             Decompose(rune.Value, table, points);
         Order(points, table);
         Compose(points, table);
-        var result = new StringBuilder(text.Length);
+        return Text(points);
+    }
+
+    /// <summary>Form D: letters apart from their accents.</summary>
+    public static string Decompose(string text)
+    {
+        var points = new List<int>(text.Length + 8);
+        foreach (var rune in text.EnumerateRunes())
+            Decompose(rune.Value, Data.Value, points);
+        Order(points, Data.Value);
+        return Text(points);
+    }
+
+    private static string Text(List<int> points)
+    {
+        var result = new StringBuilder(points.Count);
         foreach (var point in points)
             result.Append(new Rune(point).ToString());
         return result.ToString();

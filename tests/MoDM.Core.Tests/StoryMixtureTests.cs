@@ -94,7 +94,21 @@ public class StoryMixtureTests
     [Theory]
     [InlineData(1, "He ran. She hid.", "He ran.", 1)]
     [InlineData(2, "He ran. She hid. They met.", "He ran. She hid.", 2)]
-    [InlineData(1, "\"Stop!\" he said. Then", "\"Stop!\"", 1)]
+    [InlineData(1, "\"Stop!\" he said. Then", "\"Stop!\" he said.", 1)]
+    [InlineData(1, "\"Where is it?\" asked Mia. Then", "\"Where is it?\" asked Mia.", 1)]
+    [InlineData(1, "\"Where is it?\"\n\n Mia asked.", "\"Where is it?\"", 1)]
+    [InlineData(2, "He came (at last!) and sat. \"Go.\"", "He came (at last!) and sat. \"Go.\"", 2)]
+    [InlineData(3, "They ran. She said no.", "They ran. She said no.", 2)]
+    [InlineData(2, "\"No.\" Then Mia left the house.", "\"No.\" Then Mia left the house.", 2)]
+    [InlineData(1, "\"No.\" Then Mia left the house.", "\"No.\"", 1)]
+    [InlineData(2, "She ate cakes, pies, etc.", "She ate cakes, pies, etc.", 1)]
+    [InlineData(1, "She ate cakes, pies, etc. ", "She ate cakes, pies, etc.", 1)]
+    [InlineData(1, "It was Tom Jr. who came. Yes.", "It was Tom Jr. who came.", 1)]
+    [InlineData(2, "兔子走了。「哪里？」她哭了！", "兔子走了。「哪里？」她哭了！", 2)]
+    [InlineData(1, "兔子走了。她哭了。", "兔子走了。", 1)]
+    [InlineData(2, "「走れ！」「はい。」彼は", "「走れ！」", 1)]
+    [InlineData(1, "أين هي؟ لا أعرف.", "أين هي؟", 1)]
+    [InlineData(1, "वह चला गया। वह रोई।", "वह चला गया।", 1)]
     [InlineData(2, "\"Run!\" She ran home.", "\"Run!\" She ran home.", 2)]
     [InlineData(1, "Mr. Fox met Dr. Owl. End.", "Mr. Fox met Dr. Owl.", 1)]
     [InlineData(1, "It cost 3.50 euros... And more.", "It cost 3.50 euros...", 1)]
@@ -117,6 +131,23 @@ public class StoryMixtureTests
             Assert.StartsWith(ending, shown, StringComparison.Ordinal);
             if (cutter.Done) Assert.Equal(ending, shown);
         }
+    }
+
+    [Theory]
+    [InlineData("no end\nat\tal", "no end\nat")]
+    [InlineData("no\u3000end", "no")]
+    [InlineData("月が\U00020BB7", "月が")]
+    [InlineData("月がか\u3099", "月が")]
+    [InlineData("月がTok", "月が")]
+    [InlineData("昔 月が出", "昔 月が")]
+    [InlineData("กาที่", "กา")]
+    [InlineData("月", "月")]
+    [InlineData("Onc", "Onc")]
+    public void An_ending_without_a_whole_sentence_keeps_its_whole_words_or_characters(string text, string kept)
+    {
+        var cutter = new SentenceCutter(1);
+        var shown = cutter.Add(text) + cutter.End();
+        Assert.Equal((text, kept, text, 0), (shown, cutter.Whole(wordsEnd: false), cutter.Whole(wordsEnd: true), cutter.Sentences));
     }
 
     private static (ModelMixture? Mixture, IReadOnlyList<MixtureProblem> Problems) Read(string json)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using MoDM.Fakes;
 
 namespace MoDM.Onnx.Tests;
@@ -59,6 +60,38 @@ public class NeoxTokenizerTests
         Assert.Contains(from, text, StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(folder, "tokenizer.json"), text.Replace(from, to, StringComparison.Ordinal));
         Assert.Contains(named, Assert.Throws<ModelException>(() => NeoxTokenizer.Load(folder)).Message, StringComparison.Ordinal);
+    }
+
+    private const string TextAlone = """
+        {"type": "TemplateProcessing", "single": [{"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {}}
+        """;
+
+    /// <summary>As transformers' GPTNeoXTokenizerFast saves it with add_bos_token and add_eos_token off, and what says the same.</summary>
+    [Theory]
+    [InlineData(TextAlone)]
+    [InlineData($$"""{"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": true}, {{TextAlone}}]}""")]
+    [InlineData("null")]
+    public void A_post_processor_that_adds_no_token_is_as_good_as_none(string processor)
+    {
+        var tokenizer = NeoxTokenizer.Load(WithPostProcessor(processor));
+        Assert.Equal(Tokenizer.Encode("Mia had a red kite."), tokenizer.Encode("Mia had a red kite."));
+    }
+
+    [Theory]
+    [InlineData("""{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]}""",
+        "post_processor.single is SpecialToken <s> A; only A,")]
+    [InlineData("""{"type": "Sequence", "processors": [{"type": "RobertaProcessing"}]}""", "post_processor is RobertaProcessing;")]
+    [InlineData("""{"type": "TemplateProcessing", "single": []}""", "post_processor.single is ;")]
+    public void A_post_processor_that_adds_tokens_is_refused_by_name(string processor, string named) => Assert.Contains(
+        named, Assert.Throws<ModelException>(() => NeoxTokenizer.Load(WithPostProcessor(processor))).Message, StringComparison.Ordinal);
+
+    private static string WithPostProcessor(string processor)
+    {
+        var folder = TempFolder.New();
+        var root = JsonNode.Parse(File.ReadAllText(Path.Combine(Repo.Model("postcards-mamba"), "tokenizer.json")))!;
+        root["post_processor"] = JsonNode.Parse(processor);
+        File.WriteAllText(Path.Combine(folder, "tokenizer.json"), root.ToJsonString());
+        return folder;
     }
 
     [Fact]

@@ -18,9 +18,11 @@ internal sealed record EmbeddedText(IReadOnlyList<float[]> Embeddings, double[] 
 /// </summary>
 internal static class BertScore
 {
-    /// <param name="references">At least one; with several, the one with the best F1.</param>
+    /// <param name="references">At least one.</param>
+    /// <returns>The highest precision, recall and F1 over the references, each by itself, as bert_score.score takes them: F1 need not be their mean.</returns>
     public static MatchScore Best(EmbeddedText candidate, IEnumerable<EmbeddedText> references) =>
-        MatchScore.Best(references.Select(r => Of(candidate, r)));
+        references.Select(r => Of(candidate, r)).Aggregate((a, b) =>
+            new MatchScore(Math.Max(a.Precision, b.Precision), Math.Max(a.Recall, b.Recall), Math.Max(a.F1, b.F1)));
 
     /// <returns>
     /// Zeros where a text has no tokens of its own. Precision or recall is 0 where no token of that side weighs anything (bert-score: NaN).

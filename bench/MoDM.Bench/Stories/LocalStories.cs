@@ -5,7 +5,7 @@ using MoDM.Onnx;
 namespace MoDM.Bench.Stories;
 
 /// <summary>A Mamba folder in this process: writes endings, rates texts, and embeds their tokens.</summary>
-internal sealed class LocalStories(string folder) : IDisposable
+internal sealed class LocalStories(string folder) : ITokenEncoder
 {
     private const int MostTokens = 96;
 
@@ -29,7 +29,6 @@ internal sealed class LocalStories(string folder) : IDisposable
     public (double[] Losses, int EndingFrom) Losses(string prompt, string ending) =>
         (_model.Losses(_tokenizer.Encode($"{prompt} {ending}")), Math.Max(_tokenizer.Encode(prompt).Length - 1, 0));
 
-    /// <summary>A text between two border tokens.</summary>
     public int[] Bordered(string text) => [_model.Shape.EndToken, .. _tokenizer.Encode(text), _model.Shape.EndToken];
 
     public EmbeddedText Embed(int[] ids, double[] weights)

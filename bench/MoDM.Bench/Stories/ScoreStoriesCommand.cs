@@ -5,17 +5,20 @@ using MoDM.Onnx;
 
 namespace MoDM.Bench.Stories;
 
-internal sealed record StoryReport(string Data, string Source, string Encoder, bool Synonyms, int Stories, IReadOnlyList<StoryFigure> Figures, Environs Environment);
+/// <param name="Source">Who wrote the endings.</param>
+/// <param name="Encoder">Whose embeddings BERTScore compares.</param>
+/// <param name="Perplexity">Which model's it is, or why there is none.</param>
+internal sealed record StoryReport(string Data, string Source, string Encoder, string Perplexity, bool Synonyms, int Stories, IReadOnlyList<StoryFigure> Figures, Environs Environment);
 
 /// <summary>bench score-stories: a model's endings of stories against those that the data has.</summary>
 internal static class ScoreStoriesCommand
 {
     public const string Usage = "score-stories [--data FILE.jsonl] [--model FOLDER | --api URL --api-model NAME [--chat] [--api-key-file FILE]] [--encoder FOLDER] "
-        + "[--wordnet FOLDER] [--limit N] [--seed 1] [--save FILE.jsonl] [--json FILE]";
+        + "[--perplexity-model FOLDER] [--wordnet FOLDER] [--limit N] [--seed 1] [--save FILE.jsonl] [--json FILE]";
 
     private const int ApiRequests = 4;
     private static readonly HashSet<string> Names =
-        ["--data", "--model", "--api", "--api-model", "--api-key-file", "--encoder", "--wordnet", "--limit", "--seed", "--save", "--json"];
+        ["--data", "--model", "--api", "--api-model", "--api-key-file", "--encoder", "--perplexity-model", "--wordnet", "--limit", "--seed", "--save", "--json"];
 
     /// <param name="repository">Where the demo's model and data are.</param>
     public static async Task<int> RunAsync(IReadOnlyList<string> args, string repository, CancellationToken stop)
@@ -40,19 +43,27 @@ internal static class ScoreStoriesCommand
         var synonyms = line.Text("--wordnet") is { } words ? WordNet.Read(words) : WordNet.None;
         try
         {
-            using var encoder = new LocalStories(line.Text("--encoder") ?? folder ?? demo);
-            var (source, endings) = rows.All(r => r.Ending is not null) && api is null && folder is null
+            var fromFile = rows.All(r => r.Ending is not null) && api is null && folder is null;
+            var writer = fromFile || api is not null ? null : folder ?? demo;
+            var (embedding, rating) = (line.Text("--encoder") ?? folder ?? demo, line.Text("--perplexity-model") ?? writer);
+            using ITokenEncoder encoder = File.Exists(Path.Combine(embedding, "vocab.txt")) ? new BertEncoder(embedding) : new LocalStories(embedding);
+            using var other = rating is null || rating == embedding && encoder is LocalStories ? null : new LocalStories(rating);
+            var (source, endings) = fromFile
                 ? ("the file", rows.ConvertAll(r => r.Ending!))
-                : address is not null
-                    ? ($"{apiModel} at {address.Host}", await AskAsync(rows, address, apiModel!, KeyOf(line), line.Flag("--chat"), stop))
-                    : (Path.GetFileName((folder ?? demo).TrimEnd('/')), Write(rows, folder ?? demo, stop));
-            var figures = StoryScores.Of(rows, endings, encoder, synonyms, seed);
-            Console.WriteLine($"{rows.Count} endings by {source}; from and to: 95 % of 1000 bootstrap samples\n");
+                : writer is null
+                    ? ($"{apiModel} at {address!.Host}", await AskAsync(rows, address, apiModel!, KeyOf(line), line.Flag("--chat"), stop))
+                    : (Name(writer), Write(rows, writer, stop));
+            var perplexity = rating is null
+                ? $"left out, since it cannot be had of {source}; --perplexity-model FOLDER names a model for it"
+                : $"of {Name(rating)}";
+            var figures = StoryScores.Of(rows, endings, encoder, rating is null ? null : other ?? encoder as LocalStories, synonyms, seed);
+            Console.WriteLine($"{rows.Count} endings by {source}; from and to: 95 % of 1000 bootstrap samples");
+            Console.WriteLine($"BERTScore: over embeddings of {Name(embedding)}; perplexity: {perplexity}\n");
             Console.WriteLine(Table.Render(["", "value", "from", "to"], [.. figures.Select(f => (IReadOnlyList<string>)[f.Name, Text(f.Value), Text(f.Low), Text(f.High)])]));
             if (line.Text("--save") is { } save)
                 await File.WriteAllLinesAsync(save, rows.Select((r, i) => JsonSerializer.Serialize(new { prompt = r.Prompt, reference = r.References, ending = endings[i] })), stop);
             if (line.Text("--json") is { } file)
-                ResultFile.Write(file, new StoryReport(Path.GetFileName(data), source, Path.GetFileName((line.Text("--encoder") ?? folder ?? demo).TrimEnd('/')), synonyms != WordNet.None, rows.Count, figures, Environs.Here()));
+                ResultFile.Write(file, new StoryReport(Path.GetFileName(data), source, Name(embedding), perplexity, synonyms != WordNet.None, rows.Count, figures, Environs.Here()));
             return 0;
         }
         catch (ModelException e)
@@ -87,6 +98,8 @@ internal static class ScoreStoriesCommand
     /// <summary>From a file rather than an argument, which every process of the machine could read.</summary>
     private static string? KeyOf(CommandLine line) =>
         line.Text("--api-key-file") is { } file ? File.ReadAllText(file).Trim() : Environment.GetEnvironmentVariable("OPENAI_API_KEY");
+
+    private static string Name(string folder) => Path.GetFileName(folder.TrimEnd('/'));
 
     private static string Text(double value) => value.ToString("0.0000", CultureInfo.InvariantCulture);
 }

@@ -13,9 +13,10 @@ internal sealed record StoryFigure(string Name, double Value, double Low, double
 internal static partial class StoryScores
 {
     /// <param name="endings">By row.</param>
-    /// <param name="encoder">Whose hidden states are BERTScore's embeddings, and whose perplexity is told.</param>
+    /// <param name="encoder">Its vectors are BERTScore's embeddings.</param>
+    /// <param name="rater">Whose perplexity is told; null: none is.</param>
     public static IReadOnlyList<StoryFigure> Of(
-        IReadOnlyList<StoryRow> rows, IReadOnlyList<string> endings, LocalStories encoder, WordNet synonyms, int seed)
+        IReadOnlyList<StoryRow> rows, IReadOnlyList<string> endings, ITokenEncoder encoder, LocalStories? rater, WordNet synonyms, int seed)
     {
         var figures = new List<StoryFigure>();
         void Add(string name, IReadOnlyList<double> values)
@@ -44,8 +45,9 @@ internal static partial class StoryScores
             }
             Add(name, [.. rows.Select((r, i) => BertScore.Best(Embed(endings[i]), r.References.Select(Embed)).F1)]);
         }
-        figures.AddRange(Perplexities("of references", rows.Select(r => encoder.Losses(r.Prompt, r.References[0])), seed));
-        figures.AddRange(Perplexities("of endings", rows.Select((r, i) => encoder.Losses(r.Prompt, endings[i])), seed));
+        if (rater is null) return figures;
+        figures.AddRange(Perplexities("of references", rows.Select(r => rater.Losses(r.Prompt, r.References[0])), seed));
+        figures.AddRange(Perplexities("of endings", rows.Select((r, i) => rater.Losses(r.Prompt, endings[i])), seed));
         return figures;
     }
 

@@ -68,6 +68,18 @@ public class BertScoreTests
     [Fact]
     public void The_best_reference_counts() => Assert.Equal(1, BertScore.Best(Text(East), [Text(North), Text(East), Text()]).F1, 1e-6);
 
+    /// <summary>bert_score.score: <c>all_preds[beg:end].max(dim=0)</c> over the columns P, R and F.</summary>
+    [Fact]
+    public void Precision_recall_and_F1_each_have_their_own_best_reference()
+    {
+        var (precise, complete) = (Text(East, North, [0, -1, 0]), Text(East));
+        var candidate = Text(East, North);
+        var (a, b) = (BertScore.Of(candidate, precise), BertScore.Of(candidate, complete));
+        Assert.True(a.Precision > b.Precision && a.Recall < b.Recall);
+
+        Assert.Equal(new MatchScore(a.Precision, b.Recall, Math.Max(a.F1, b.F1)), BertScore.Best(candidate, [precise, complete]));
+    }
+
     [Fact]
     public void A_rare_token_weighs_more_than_one_that_every_reference_has()
     {

@@ -25,7 +25,7 @@ public sealed class ScoreStoriesTests : IDisposable
     {
         var rows = StoryRow.Read(HeldOut);
         var endings = rows.Select(r => _mamba.Ending(r.Prompt)).ToList();
-        var figures = StoryScores.Of(rows, endings, _mamba, WordNet.None, seed: 1).ToDictionary(f => f.Name);
+        var figures = StoryScores.Of(rows, endings, _mamba, _mamba, WordNet.None, seed: 1).ToDictionary(f => f.Name);
 
         Assert.Equal(File.ReadLines(Golden.File("stories/endings.jsonl")).Select(l => (string)JsonNode.Parse(l)!["greedy"]!), endings);
         // models/postcards-mamba, measured with sacrebleu, rouge-score, nltk and bert-score.
@@ -64,6 +64,60 @@ public sealed class ScoreStoriesTests : IDisposable
             }
         }
     }
+
+    [Fact]
+    public async Task Perplexity_is_that_of_the_model_whatever_the_encoder()
+    {
+        // The same network, whose texts begin without a blank: other embeddings, another perplexity.
+        var encoder = TempFolder.New();
+        foreach (var from in Directory.GetFiles(Repo.Model("postcards-mamba")))
+            File.Copy(from, Path.Combine(encoder, Path.GetFileName(from)));
+        var tokenizer = Path.Combine(encoder, "tokenizer.json");
+        await File.WriteAllTextAsync(tokenizer, (await File.ReadAllTextAsync(tokenizer, Cancel)).Replace("\"add_prefix_space\":true", "\"add_prefix_space\":false", StringComparison.Ordinal), Cancel);
+        var model = Repo.Model("postcards-mamba");
+
+        var alone = await ReportAsync("--data", HeldOut, "--limit", "3", "--model", model);
+        var apart = await ReportAsync("--data", HeldOut, "--limit", "3", "--model", model, "--encoder", encoder);
+        var named = await ReportAsync("--data", HeldOut, "--limit", "3", "--model", model, "--perplexity-model", encoder);
+
+        Assert.Equal(["of postcards-mamba", "of postcards-mamba", $"of {Path.GetFileName(encoder)}"], [Perplexity(alone), Perplexity(apart), Perplexity(named)]);
+        Assert.Equal(Path.GetFileName(encoder), (string?)apart["encoder"]);
+        Assert.Equal(Figures(alone, "perplexity"), Figures(apart, "perplexity"));
+        Assert.NotEqual(Figures(alone, "BERTScore"), Figures(apart, "BERTScore"));
+        Assert.NotEqual(Figures(alone, "perplexity"), Figures(named, "perplexity"));
+        Assert.Equal(Figures(alone, "BERTScore"), Figures(named, "BERTScore"));
+    }
+
+    [Fact]
+    public async Task An_APIs_endings_and_a_files_have_no_perplexity_unless_a_model_is_named_for_it()
+    {
+        await using var server = await ServerAsync(context => context.Response.WriteAsJsonAsync(new { choices = new[] { new { text = " An end. " } } }, Cancel));
+        string[] api = ["--data", HeldOut, "--limit", "2", "--api", $"{server.Urls.First()}/v1", "--api-model", "gpt"];
+        var file = Path.Combine(TempFolder.New(), "stories.jsonl");
+        await File.WriteAllTextAsync(file, """{"prompt": "A kite.", "reference": "It flew.", "ending": "It fell."}""", Cancel);
+
+        foreach (var report in new[] { await ReportAsync(api), await ReportAsync("--data", file) })
+        {
+            Assert.Empty(Figures(report, "perplexity"));
+            Assert.NotEmpty(Figures(report, "BERTScore"));
+            Assert.Equal($"left out, since it cannot be had of {(string)report["source"]!}; --perplexity-model FOLDER names a model for it", Perplexity(report));
+        }
+        var named = await ReportAsync([.. api, "--perplexity-model", Repo.Model("postcards-mamba")]);
+        Assert.Equal("of postcards-mamba", Perplexity(named));
+        Assert.NotEmpty(Figures(named, "perplexity"));
+    }
+
+    private static async Task<JsonNode> ReportAsync(params string[] options)
+    {
+        var file = Path.Combine(TempFolder.New(), "report.json");
+        Assert.Equal(0, await ScoreStoriesCommand.RunAsync([.. options, "--json", file], Repo.Root, Cancel));
+        return JsonNode.Parse(await File.ReadAllTextAsync(file, Cancel))!;
+    }
+
+    private static string Perplexity(JsonNode report) => (string)report["perplexity"]!;
+
+    private static IEnumerable<(string, double)> Figures(JsonNode report, string kind) =>
+        report["figures"]!.AsArray().Where(f => ((string)f!["name"]!).StartsWith(kind, StringComparison.Ordinal)).Select(f => ((string)f!["name"]!, (double)f["value"]!));
 
     [Theory]
     [InlineData(false)]

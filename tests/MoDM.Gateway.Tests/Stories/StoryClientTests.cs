@@ -70,7 +70,7 @@ public class StoryClientTests
         await using var gateway = await StoryGateway.StartAsync();
         gateway.Upstream.Answer = new UpstreamAnswer(" One came. \"Two!\" cried Mr. Fox. Three left. Four was cut of");
         var whole = await GatewayProcess.JsonAsync(await gateway.PostAsync("/v1/stories/endings", new { prompt = StoryGateway.Beginning, sentences }));
-        Assert.Equal(sentences == 1 ? "One came." : "One came. \"Two!\" cried Mr. Fox.", (string)whole["ending"]!);
+        Assert.Equal(sentences == 1 ? "One came." : "One came. \"Two!\" cried Mr. Fox. Three left.", (string)whole["ending"]!);
         Assert.Equal(("gpt", sentences, "stop", "large"), ((string)whole["model"]!, (int)whole["sentences"]!, (string)whole["finish_reason"]!, (string)whole["modm"]!["route"]!));
         Assert.Contains(sentences == 1 ? "exactly one sentence" : "exactly 3 sentences", (string)gateway.Upstream.Requests[0].Body["messages"]![0]!["content"]!, StringComparison.Ordinal);
 
