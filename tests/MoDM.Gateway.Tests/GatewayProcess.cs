@@ -55,9 +55,14 @@ public sealed class GatewayProcess : IAsyncDisposable
     /// <summary>For tests that have seen enough: in a cluster it takes its time to end.</summary>
     public void Kill() => _server.Kill();
 
-    public async Task TerminateAsync()
+    public Task TerminateAsync() => SignalAsync("TERM");
+
+    /// <summary>It stands still, and its sockets take what comes.</summary>
+    public Task PauseAsync() => SignalAsync("STOP");
+
+    private async Task SignalAsync(string signal)
     {
-        using var kill = System.Diagnostics.Process.Start("kill", ["-TERM", $"{_server.Id}"]);
+        using var kill = System.Diagnostics.Process.Start("kill", [$"-{signal}", $"{_server.Id}"]);
         await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 

@@ -51,8 +51,10 @@ public class StoryClientTests
         var there = await gateway.CompleteAsync("gpt");
         Assert.Equal(("large", here.Text), (there.Route, there.Text)); // The same model, prompt and seed.
 
-        // Killed while the request is on its way: before it came, while it was written, but never after.
+        // Killed while the request is on its way: it comes to a process that stands still.
+        await upstream.Process.PauseAsync();
         var writing = gateway.PostAsync("/v1/completions", new { prompt = StoryGateway.Beginning, max_tokens = 2000, seed = 4, stop = "never", stream = true });
+        await Task.Delay(200, TestContext.Current.CancellationToken);
         upstream.Process.Kill();
         var response = await writing;
         var (events, raw) = await StoryGateway.StreamAsync(response);
