@@ -137,12 +137,13 @@ internal sealed class MixtureReconciler(
     private async Task ScaleAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
     {
         var pools = Pools(key, mixture, memory, new Dictionary<string, int>());
-        var step = Scaling.Next(pools, mixture.Spec.GpuBudget);
+        var budget = mixture.Spec.GpuBudget - Observation.HeldByOthers(watches.Pods.Of(key).Values, mixture.Spec.Pools);
+        var step = Scaling.Next(pools, budget);
         if (step.Drain.Count > 0)
         {
             // Only now it matters which of them are idle.
             pools = Pools(key, mixture, memory, await InFlightAsync(key, mixture, pools, cancel));
-            step = Scaling.Next(pools, mixture.Spec.GpuBudget);
+            step = Scaling.Next(pools, budget);
         }
         foreach (var pod in step.Serve)
             await writer.MarkAsync(key, pod, drain: false, memory, time.GetUtcNow(), cancel);
@@ -179,7 +180,7 @@ internal sealed class MixtureReconciler(
     }
 
     private IReadOnlyList<SeenPod> PodsOf(ObjectKey key, WorkerPool pool) =>
-        [.. watches.Pods.Of(key).Values.Where(p => p.Metadata.Labels.TryGetValue(ClusterNames.PoolLabel, out var name) && name == pool.Name)];
+        [.. watches.Pods.Of(key).Values.Where(p => !Observation.HasEnded(p) && Observation.PoolOf(p) == pool.Name)];
 
     /// <summary>A mark that was just written and that the watch has not shown yet.</summary>
     private static WorkerPod Marked(WorkerPod pod, MixtureMemory memory)

@@ -95,8 +95,10 @@ internal static class Deployments
         pod.AutomountServiceAccountToken = false;
         // As long as the gateway is patient with a silent worker: longer than the longest generation (complaint 6).
         pod.TerminationGracePeriodSeconds = Math.Max(60, 10 * Seconds(mixture.Spec.Slo.Latency));
+        var template = PodSpecs.Template(mixture.Labels(MixtureInCluster.WorkerLabels(pool)), pool.Pod, pod);
+        (template.Metadata.Annotations ??= new Dictionary<string, string>())[ClusterNames.GpusAnnotation] = pool.GpusPerReplica.ToString(CultureInfo.InvariantCulture);
         return Deployment(mixture, mixture.PoolName(pool), MixtureInCluster.WorkerLabels(pool), mixture.WorkerSelector(pool), PoolHash(mixture, pool),
-            replicas, Rolling(surge: 0, unavailable: 1), PodSpecs.Template(mixture.Labels(MixtureInCluster.WorkerLabels(pool)), pool.Pod, pod));
+            replicas, Rolling(surge: 0, unavailable: 1), template);
     }
 
     public static string PoolHash(MixtureInCluster mixture, WorkerPool pool) => Hash(new

@@ -144,4 +144,43 @@ public class OperatorTests
         Assert.Null(cluster.Api.Get("/apis/policy/v1/namespaces/art/poddisruptionbudgets/postcards-little"));
         Assert.True(cluster.Node.MostPods <= 4, $"{cluster.Node.MostPods} GPUs were held");
     }
+
+    [Fact]
+    public async Task An_evicted_pod_that_nobody_removed_holds_no_GPU()
+    {
+        await using var cluster = await FakeCluster.StartAsync();
+        for (var i = 0; i < 2; i++)
+        {
+            cluster.Api.Put($"/api/v1/namespaces/art/pods/evicted-{i}", $$"""
+                {"metadata": {"labels": {"modm.dev/mixture": "postcards", "modm.dev/role": "worker", "modm.dev/pool": "big"} }, "status": {"phase": "Failed"} }
+                """);
+        }
+        await cluster.OperatorAsync();
+        cluster.Apply();
+
+        await cluster.UntilAsync(() => cluster.Is("WorkersReady", "True"), "all that the budget allows", 20);
+        Assert.Equal(4, cluster.Replicas("big") + cluster.Replicas("little"));
+    }
+
+    [Fact]
+    public async Task Pods_of_a_pool_that_the_document_no_longer_has_hold_their_GPUs_until_they_are_gone()
+    {
+        await using var cluster = await FakeCluster.StartAsync();
+        cluster.Node.Grace = TimeSpan.FromSeconds(4);
+        await cluster.OperatorAsync();
+        cluster.Apply(s => (s["small"]![0]!["replicas"]!["min"], s["small"]![0]!["gpusPerReplica"], s["gpuBudget"]) = (1, 2, 5));
+        await cluster.UntilAsync(() => cluster.Is("WorkersReady", "True") && cluster.Replicas("little") >= 1, "Ready");
+
+        // 2 GPUs are held by what leaves: of 5 at most 3 are for the others.
+        cluster.Apply(s => (s["small"]![0]!["name"], s["small"]![0]!["replicas"]!["min"], s["gpuBudget"]) = ("tiny", 1, 5));
+        var most = 0;
+        await cluster.UntilAsync(() =>
+        {
+            most = Math.Max(most, Pods("big") + Pods("tiny") + 2 * Pods("little"));
+            return Pods("little") == 0 && cluster.Is("WorkersReady", "True") && Pods("tiny") > 0;
+        }, "replaced");
+        Assert.True(most <= 5, $"{most} GPUs were held");
+
+        int Pods(string pool) => cluster.Api.List("/api/v1/pods", $"modm.dev/pool={pool}").Count;
+    }
 }
