@@ -16,7 +16,7 @@ namespace MoDM.Operator.Reconciling;
 internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOptions options, LeaseLoop lease)
 {
     /// <summary>Everything but the Deployments; and what the document no longer has goes.</summary>
-    public async Task ChildrenAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
+    public async Task ChildrenAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, Refusals refusals, CancellationToken cancel)
     {
         var wanted = Wanted(mixture, memory);
         foreach (var child in wanted.Where(c => c.Kind != ChildKind.Deployment))
@@ -24,10 +24,13 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
             var path = child.Kind.Path(key.Namespace, child.Name);
             if (watches.Simple[child.Kind].Of(key).TryGetValue(child.Name, out var live)
                 && HashOf(live.Metadata) == child.Hash && IsOurs(memory, path, live.Metadata.ResourceVersion)) continue;
-            using var json = JsonDocument.Parse(KubernetesJson.Serialize(Children.Build(child, mixture, options, watches.Kinds)));
-            Guard();
-            var written = await api.ApplyAsync(path, json.RootElement, cancel);
-            memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
+            await refusals.TryAsync(async () =>
+            {
+                using var json = JsonDocument.Parse(KubernetesJson.Serialize(Children.Build(child, mixture, options, watches.Kinds)));
+                Guard();
+                var written = await api.ApplyAsync(path, json.RootElement, cancel);
+                memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
+            });
         }
         foreach (var (kind, there) in watches.Simple.Select(s => (s.Key, s.Value.Of(key).Values.Select(c => c.Metadata)))
             .Append((ChildKind.Deployment, watches.Deployments.Of(key).Values.Select(d => d.Metadata))))
@@ -36,7 +39,7 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
                 && !wanted.Any(w => w.Kind == kind && w.Name == m.Name)).ToList())
             {
                 Guard();
-                await api.DeleteAsync(kind.Path(key.Namespace, meta.Name), cancel);
+                await refusals.TryAsync(() => api.DeleteAsync(kind.Path(key.Namespace, meta.Name), cancel));
             }
         }
     }

@@ -45,6 +45,7 @@ internal sealed class MixtureReconciler(
         var memory = _memories.GetOrAdd(key, _ => new MixtureMemory { Status = Verdict.StatusOf(resource) });
         var verdict = memory.Read(resource);
         IReadOnlyList<int> ready = [];
+        var refusals = new Refusals();
         if (verdict.InForce is { } mixture)
         {
             // 2. Plan, when it is time.
@@ -53,16 +54,17 @@ internal sealed class MixtureReconciler(
                 await PlanAsync(key, mixture, memory, pools, cancel);
 
             // 3. Build and apply, what has changed.
-            await writer.ChildrenAsync(key, mixture, memory, cancel);
-            await GatewayAsync(key, mixture, memory, cancel);
+            await writer.ChildrenAsync(key, mixture, memory, refusals, cancel);
+            await refusals.TryAsync(() => GatewayAsync(key, mixture, memory, cancel));
 
             // 4. One step towards the plan.
-            await ScaleAsync(key, mixture, memory, cancel);
+            await ScaleAsync(key, mixture, memory, refusals, cancel);
             ready = [.. mixture.Spec.Pools.Select(p => PodsOf(key, p).Count(pod => Observation.IsReady(pod) && pod.Metadata.DeletionTimestamp is null))];
         }
 
         // 5. Say so.
-        await ReportAsync(key, resource, verdict, memory, ready, cancel);
+        await ReportAsync(key, resource, verdict, memory, ready, refusals.Text, cancel);
+        refusals.Throw();
         return verdict.InForce is null ? null : memory.NextPlan > Now ? memory.NextPlan - Now : TimeSpan.Zero;
     }
 
@@ -134,7 +136,7 @@ internal sealed class MixtureReconciler(
             await writer.ReplicasAsync(key, name, replicas, memory, cancel);
     }
 
-    private async Task ScaleAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
+    private async Task ScaleAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, Refusals refusals, CancellationToken cancel)
     {
         var pools = Pools(key, mixture, memory, new Dictionary<string, int>());
         var budget = mixture.Spec.GpuBudget - Observation.HeldByOthers(watches.Pods.Of(key).Values, mixture.Spec.Pools);
@@ -146,18 +148,21 @@ internal sealed class MixtureReconciler(
             step = Scaling.Next(pools, budget);
         }
         foreach (var pod in step.Serve)
-            await writer.MarkAsync(key, pod, drain: false, memory, time.GetUtcNow(), cancel);
+            await refusals.TryAsync(() => writer.MarkAsync(key, pod, drain: false, memory, time.GetUtcNow(), cancel));
         foreach (var pod in step.Drain)
-            await writer.MarkAsync(key, pod, drain: true, memory, time.GetUtcNow(), cancel);
+            await refusals.TryAsync(() => writer.MarkAsync(key, pod, drain: true, memory, time.GetUtcNow(), cancel));
         for (var i = 0; i < pools.Count; i++)
         {
             var (pool, replicas) = (pools[i], step.Replicas[i]);
-            if (pool.Replicas is { } now && now != replicas)
-                await writer.ReplicasAsync(key, mixture.PoolName(pool.Pool), replicas, memory, cancel);
-            await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+            await refusals.TryAsync(async () =>
+            {
+                if (pool.Replicas is { } now && now != replicas)
+                    await writer.ReplicasAsync(key, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+                await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+            });
         }
         foreach (var pod in step.Delete)
-            await writer.DeletePodAsync(key, pod, cancel);
+            await refusals.TryAsync(() => writer.DeletePodAsync(key, pod, cancel));
     }
 
     private List<PoolNow> Pools(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, IReadOnlyDictionary<string, int> inFlight)
@@ -216,7 +221,7 @@ internal sealed class MixtureReconciler(
     }
 
     private async Task ReportAsync(
-        ObjectKey key, MixtureObject resource, Verdict verdict, MixtureMemory memory, IReadOnlyList<int> ready, CancellationToken cancel)
+        ObjectKey key, MixtureObject resource, Verdict verdict, MixtureMemory memory, IReadOnlyList<int> ready, string? refused, CancellationToken cancel)
     {
         await PhasesAsync(key, verdict, memory, cancel);
         var gateway = verdict.InForce is { } mixture ? watches.Deployments.Of(key).GetValueOrDefault(mixture.GatewayName) : null;
@@ -225,7 +230,7 @@ internal sealed class MixtureReconciler(
             resource.Metadata.Generation ?? 0, verdict, memory.Allocation, gateway?.Status.AvailableReplicas > 0,
             ready, memory.Load,
             estimate is null ? null : new Demand(estimate.MissRate, estimate.HitRate, estimate.HitWork, estimate.RaisedHitWork, 0, 0),
-            memory.Unknown, [.. memory.ColdStarts.Values.OrderBy(c => c.Pool, StringComparer.Ordinal)]);
+            memory.Unknown, [.. memory.ColdStarts.Values.OrderBy(c => c.Pool, StringComparer.Ordinal)], refused);
         var before = memory.Status;
         var mayShowLoad = memory.LoadShownAt == TimeSpan.MinValue || Now - memory.LoadShownAt >= LoadShownEvery;
         var status = StatusView.Of(facts, before, mayShowLoad, time.GetUtcNow());
