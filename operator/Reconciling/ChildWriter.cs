@@ -23,13 +23,13 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         {
             var path = child.Kind.Path(key.Namespace, child.Name);
             if (watches.Simple[child.Kind].Of(key).TryGetValue(child.Name, out var live)
-                && HashOf(live.Metadata) == child.Hash && IsOurs(memory, path, live.Metadata.ResourceVersion)) continue;
+                && HashOf(live.Metadata) == child.Hash && IsOurs(memory, path, VersionOf(live.Metadata))) continue;
             await refusals.TryAsync(async () =>
             {
                 using var json = JsonDocument.Parse(KubernetesJson.Serialize(Children.Build(child, mixture, options, watches.Kinds)));
                 Guard();
                 var written = await api.ApplyAsync(path, json.RootElement, cancel);
-                memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
+                memory.Versions[path] = VersionOf(KubernetesJson.Deserialize<V1ObjectMeta>(written.GetProperty("metadata")));
             });
         }
         foreach (var (kind, there) in watches.Simple.Select(s => (s.Key, s.Value.Of(key).Values.Select(c => c.Metadata)))
@@ -54,9 +54,8 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         var live = watches.Deployments.Of(key).GetValueOrDefault(name);
         if (live is not null && HashOf(live.Metadata) == child.Hash)
         {
-            var generation = (live.Metadata.Generation ?? 0).ToString(CultureInfo.InvariantCulture);
             // Somebody changed it. Put right only if this operator would have made it as it was: see Deployments.
-            if (IsOurs(memory, path, generation)
+            if (IsOurs(memory, path, VersionOf(live.Metadata))
                 || live.Metadata.Annotations.TryGetValue(ClusterNames.BuiltAnnotation, out var before) && before != child.Built) return;
         }
         else if (live is null && memory.Unseen.Contains(name))
@@ -132,9 +131,12 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
     private static void Remember(MixtureMemory memory, string path, V1ObjectMeta written, int replicas)
     {
         var generation = written.Generation ?? 0;
-        memory.Versions[path] = generation.ToString(CultureInfo.InvariantCulture);
+        memory.Versions[path] = VersionOf(written);
         memory.Replicas[written.Name] = (replicas, generation);
     }
+
+    /// <summary>Where generations are counted, that: a status that moves, as of a disruption budget, makes none.</summary>
+    private static string VersionOf(V1ObjectMeta meta) => meta.Generation is { } generation ? generation.ToString(CultureInfo.InvariantCulture) : meta.ResourceVersion;
 
     private static string? HashOf(V1ObjectMeta meta) =>
         meta.Annotations is { } notes && notes.TryGetValue(ClusterNames.HashAnnotation, out var hash) ? hash : null;

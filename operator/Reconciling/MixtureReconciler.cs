@@ -30,8 +30,11 @@ internal sealed class MixtureReconciler(
 
     private TimeSpan Now => time.GetElapsedTime(_start);
 
-    /// <summary>Another replica may have acted meanwhile: begin with what runs.</summary>
-    public void Forget() => _memories.Clear();
+    /// <summary>Another replica acts from now on: what it does is not known here, nor told by metrics.</summary>
+    public void Forget()
+    {
+        foreach (var key in _memories.Keys) Drop(key);
+    }
 
     /// <returns>When to come again although nothing happened; null: not at all.</returns>
     public async Task<TimeSpan?> ReconcileAsync(ObjectKey key, CancellationToken cancel)
@@ -42,7 +45,8 @@ internal sealed class MixtureReconciler(
             Drop(key); // Its children go with it, by their owner references.
             return null;
         }
-        var memory = _memories.GetOrAdd(key, _ => new MixtureMemory { Status = Verdict.StatusOf(resource) });
+        if (_memories.TryGetValue(key, out var known) && known.Uid != resource.Metadata.Uid) Drop(key);
+        var memory = _memories.GetOrAdd(key, _ => new MixtureMemory { Uid = resource.Metadata.Uid, Status = Verdict.StatusOf(resource) });
         var verdict = memory.Read(resource);
         IReadOnlyList<int> ready = [];
         var refusals = new Refusals();
@@ -101,8 +105,11 @@ internal sealed class MixtureReconciler(
             WaitingHits = 0,
             Pools = [.. workers.Select((n, i) => new PoolLoad(n, 0, null, loadSeconds[i]))],
         };
+        var before = memory.Allocation;
         (memory.Allocation, memory.Plan) = CapacityPlanner.Plan(spec, sample, memory.Plan, Now);
         memory.PlannedSpec = spec;
+        foreach (var gone in before?.Pools.Where(p => spec.Pools.All(s => s.Name != p.Pool.Name)) ?? [])
+            OperatorMetrics.Replicas.RemoveLabelled(key.Namespace, key.Name, gone.Pool.Name);
         foreach (var pool in memory.Allocation.Pools)
             OperatorMetrics.Replicas.WithLabels(key.Namespace, key.Name, pool.Pool.Name).Set(pool.Replicas);
         OperatorMetrics.MetricsAvailable.WithLabels(key.Namespace, key.Name).Set(memory.Unknown is null ? 1 : 0);
