@@ -35,11 +35,18 @@ public class OperatorFaultTests
         cluster.Apply();
         await cluster.UntilAsync(() => cluster.Is("Ready", "True"), "Ready");
         await cluster.OperatorAsync();
+        cluster.Apply(s => s["small"]![0]!["name"] = "tiny");
+        await cluster.UntilAsync(() => cluster.Replicas("tiny") > 0 && cluster.Is("WorkersReady", "True"), "the first goes on");
+        Assert.Equal(["operator-0"], Writers());
 
         await first.TerminateAsync();
-        cluster.Apply(s => s["gpuBudget"] = 3);
+        cluster.Api.ClearRequests();
+        cluster.Apply();
 
-        await cluster.UntilAsync(() => cluster.Replicas("little") == 0, "taken over", 8);
+        await cluster.UntilAsync(() => cluster.Replicas("little") > 0, "taken over", 8);
+        Assert.Equal(["operator-1"], Writers());
+
+        IEnumerable<string> Writers() => cluster.Api.Writes.Where(w => !w.Path.Contains("/leases", StringComparison.Ordinal)).Select(w => w.User).Distinct();
     }
 
     [Fact]
