@@ -66,7 +66,16 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         deployment.Spec.Replicas = replicas;
         Guard();
         Remember(memory, path, (await api.ApplyAsync(path, deployment, cancel)).Metadata, replicas);
+        memory.Templates[name] = child.Hash;
         if (live is null) memory.Unseen.Add(name);
+    }
+
+    /// <summary>That a Deployment gives a worker until it gets the document's template; null: it has that one, or does not say.</summary>
+    public int? GpusBefore(ObjectKey key, MixtureInCluster mixture, string name, MixtureMemory memory)
+    {
+        if (watches.Deployments.Of(key).GetValueOrDefault(name) is not { } live) return null;
+        var wanted = Wanted(mixture, memory).First(c => c.Kind == ChildKind.Deployment && c.Name == name).Hash;
+        return HashOf(live.Metadata) == wanted || memory.Templates.GetValueOrDefault(name) == wanted ? null : Observation.Gpus(live.Metadata);
     }
 
     public async Task ReplicasAsync(ObjectKey key, string name, int replicas, MixtureMemory memory, CancellationToken cancel)

@@ -42,6 +42,9 @@ internal sealed class MixtureMemory
     /// <summary>Replicas that were written and not yet seen, with the generation that has them, by Deployment.</summary>
     public Dictionary<string, (int Replicas, long Generation)> Replicas { get; } = [];
 
+    /// <summary>Hashes of the Deployments' templates that were written last, which the watch may not show yet, by Deployment.</summary>
+    public Dictionary<string, string> Templates { get; } = [];
+
     /// <summary>Deployments that were made and have not been seen yet.</summary>
     public HashSet<string> Unseen { get; } = [];
 

@@ -165,7 +165,8 @@ internal sealed class MixtureReconciler(
             {
                 if (pool.Replicas is { } now && now != replicas)
                     await writer.ReplicasAsync(key, mixture.PoolName(pool.Pool), replicas, memory, cancel);
-                await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+                if (!step.Waiting.Contains(pool.Pool.Name))
+                    await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
             });
         }
         foreach (var pod in step.Delete)
@@ -186,7 +187,7 @@ internal sealed class MixtureReconciler(
             var target = memory.Allocation?.Pools.FirstOrDefault(p => p.Pool.Name == pool.Name).Replicas ?? 0;
             pools.Add(new PoolNow(
                 pool, target, ChildWriter.ReplicasOf(deployment, memory), Observation.IsRolling(deployment),
-                [.. pods.Select(p => Marked(Observation.Worker(p, grace, inFlight, now), memory))]));
+                [.. pods.Select(p => Marked(Observation.Worker(p, grace, inFlight, now), memory))], writer.GpusBefore(key, mixture, mixture.PoolName(pool), memory)));
         }
         return pools;
     }

@@ -16,7 +16,7 @@ internal static class Observation
         return new WorkerPod(
             pod.Metadata.Name, IsReady(pod), pod.Metadata.DeletionTimestamp is not null,
             since is not null, since is { } at && now - at > grace,
-            inFlight.TryGetValue(pod.Metadata.Name, out var images) ? images : null, Created(pod));
+            inFlight.TryGetValue(pod.Metadata.Name, out var images) ? images : null, Created(pod), Gpus(pod.Metadata));
     }
 
     public static bool IsRolling(SeenDeployment? deployment) => deployment?.Status is { } status && status.UpdatedReplicas < status.Replicas;

@@ -43,7 +43,7 @@ public class OperatorFaultTests
         cluster.Api.ClearRequests();
         cluster.Apply();
 
-        await cluster.UntilAsync(() => cluster.Replicas("little") > 0, "taken over", 8);
+        await cluster.UntilAsync(() => cluster.Replicas("tiny") == -1 && cluster.Replicas("little") >= 0, "taken over", 8);
         Assert.Equal(["operator-1"], Writers());
 
         IEnumerable<string> Writers() => cluster.Api.Writes.Where(w => !w.Path.Contains("/leases", StringComparison.Ordinal)).Select(w => w.User).Distinct();

@@ -204,7 +204,7 @@ public class OperatorTests
         away.SetResult();
 
         await cluster.UntilAsync(() => (int?)cluster.Status()?["accepted"]?["spec"]!["gpuBudget"] == 2 && cluster.Is("Ready", "True")
-            && (cluster.Replicas("big"), cluster.Replicas("little")) == (1, 1), "the new document is in force");
+            && cluster.Replicas("big") + cluster.Replicas("little") == 2, "the new document is in force");
     }
 
     [Fact]
@@ -254,5 +254,26 @@ public class OperatorTests
 
         cluster.Api.Patch(Budget, """{"spec": {"maxUnavailable": 0}}""");
         await cluster.UntilAsync(() => (int)cluster.Api.Get(Budget)!["spec"]!["maxUnavailable"]! == 1, "put right", 10);
+    }
+
+    [Fact]
+    public async Task Workers_that_are_to_have_more_GPUs_get_them_when_the_budget_has_room()
+    {
+        await using var cluster = await FakeCluster.StartAsync();
+        await cluster.OperatorAsync();
+        cluster.Apply();
+        await cluster.UntilAsync(() => cluster.Is("WorkersReady", "True") && cluster.Replicas("big") == 3, "Ready");
+        var most = 0;
+        cluster.Api.Written += _ => most = Math.Max(most, cluster.Api.List("/apis/apps/v1/deployments", "modm.dev/role=worker")
+            .Sum(d => (int)d["spec"]!["replicas"]! * Gpus(d)));
+
+        cluster.Apply(s => s["large"]!["gpusPerReplica"] = 2);
+
+        await cluster.UntilAsync(() => cluster.Api.Get("/apis/apps/v1/namespaces/art/deployments/postcards-big") is { } big && Gpus(big) == 2
+            && cluster.Is("WorkersReady", "True") && cluster.Replicas("big") == 2, "larger");
+        Assert.True(most <= 4, $"{most} GPUs were asked for");
+
+        static int Gpus(JsonNode deployment) =>
+            int.Parse((string)deployment["spec"]!["template"]!["spec"]!["containers"]![0]!["resources"]!["limits"]!["nvidia.com/gpu"]!, System.Globalization.CultureInfo.InvariantCulture);
     }
 }
