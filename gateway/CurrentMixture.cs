@@ -14,6 +14,9 @@ internal sealed class CurrentMixture(ModelMixture first)
     /// <summary>The document is another one now; <see cref="WhyNot"/> has been asked.</summary>
     public void Take(ModelMixture next) => _now = next;
 
+    /// <summary>How long a gateway that is told to stop may take: whoever waits gets an answer by then.</summary>
+    public static TimeSpan StopsWithin(ModelMixture mixture) => mixture.Spec.Slo.Latency + TimeSpan.FromSeconds(20);
+
     /// <summary>Why a document cannot be taken over while the gateway runs; null when it can.</summary>
     public static string? WhyNot(ModelMixture now, ModelMixture next)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.Options;
 using MoDM.Cluster;
 using MoDM.Gateway.Scheduling;
 using MoDM.Mixture;
@@ -10,7 +11,7 @@ namespace MoDM.Gateway;
 /// operator, which replaces this one.
 /// </summary>
 internal sealed partial class MixtureWatch(
-    ClusterResource resource, CurrentMixture current, LoadMeter meter, TimeProvider time, ILogger<MixtureWatch> log)
+    ClusterResource resource, CurrentMixture current, LoadMeter meter, IOptions<HostOptions> host, TimeProvider time, ILogger<MixtureWatch> log)
     : BackgroundService
 {
     /// <summary>The last one that was looked at: most changes are of the status only.</summary>
@@ -45,6 +46,7 @@ internal sealed partial class MixtureWatch(
     {
         meter.StepsChanged(current.Now.Spec.Steps, next.Spec.Steps);
         current.Take(next);
+        host.Value.ShutdownTimeout = CurrentMixture.StopsWithin(next); // Read when the host stops.
         if (!quietly) Log.Taken(log, resource.Name);
     }
 

@@ -37,8 +37,8 @@ internal static class Parts
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical) // A failed start is told by ServeAsync, in one line.
             .AddSimpleConsole(c => (c.SingleLine, c.TimestampFormat) = (true, "HH:mm:ss "));
         builder.Services.Configure<ConsoleLoggerOptions>(c => c.LogToStandardErrorThreshold = LogLevel.Trace);
-        // Whoever waits gets an answer by then; a cluster gives the pod somewhat longer.
-        builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = options.Mixture.Spec.Slo.Latency + TimeSpan.FromSeconds(20));
+        // A cluster gives the pod longer; MixtureWatch follows what changes.
+        builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = CurrentMixture.StopsWithin(options.Mixture));
         builder.Services.AddOpenApi(o => o.AddDocumentTransformer((document, _, _) =>
         {
             document.Info = new()

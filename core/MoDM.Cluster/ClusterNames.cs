@@ -17,6 +17,9 @@ public static class ClusterNames
     /// <summary>On a worker's pod, with a time: nothing new is sent to it, since it is about to be removed.</summary>
     public const string DrainAnnotation = "modm.dev/drain";
 
+    /// <summary>On a worker's pod and on its Deployment: the GPUs of the budget that it holds, whatever the document says now.</summary>
+    public const string GpusAnnotation = "modm.dev/gpus";
+
     /// <summary>Of what a child was made from: the same hash, and nothing is written.</summary>
     public const string HashAnnotation = "modm.dev/hash";
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
 
@@ -7,6 +8,13 @@ namespace MoDM.Operator.Load;
 internal sealed class PrometheusClient(HttpMessageInvoker http, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(10);
+
+    /// <summary>Queries that an address leaves without an answer, one after the other, before it counts as silent.</summary>
+    private const int Patience = 2;
+
+    /// <summary>Of a silent address all are told at once, and one asks now and then: each that waits keeps others from being looked at.</summary>
+    private readonly ConcurrentDictionary<string, (int Times, long Since, string Why)> _unanswered = new();
 
     public static PrometheusClient Create(TimeProvider time) => new(new HttpMessageInvoker(new SocketsHttpHandler
     {
@@ -23,6 +31,9 @@ internal sealed class PrometheusClient(HttpMessageInvoker http, TimeProvider tim
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         timeout.CancelAfter(AnswerWithin);
         var address = $"{prometheus.TrimEnd('/')}/api/v1/query";
+        if (_unanswered.TryGetValue(address, out var silent) && silent.Times >= Patience
+            && (time.GetElapsedTime(silent.Since) < AskAgainAfter || !_unanswered.TryUpdate(address, silent with { Since = time.GetTimestamp() }, silent)))
+            return Unknown(silent.Why);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, address)
@@ -30,6 +41,7 @@ internal sealed class PrometheusClient(HttpMessageInvoker http, TimeProvider tim
                 Content = new FormUrlEncodedContent([KeyValuePair.Create("query", query)]),
             };
             using var response = await http.SendAsync(request, timeout.Token);
+            _unanswered.TryRemove(address, out _);
             if (!response.IsSuccessStatusCode) return Unknown($"{address} answered {(int)response.StatusCode}");
             await using var body = await response.Content.ReadAsStreamAsync(timeout.Token);
             using var json = await JsonDocument.ParseAsync(body, default, timeout.Token);
@@ -38,7 +50,9 @@ internal sealed class PrometheusClient(HttpMessageInvoker http, TimeProvider tim
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            return Unknown($"{address} did not answer within {AnswerWithin.TotalSeconds:0} s");
+            var why = $"{address} did not answer within {AnswerWithin.TotalSeconds:0} s";
+            _unanswered.AddOrUpdate(address, _ => (1, time.GetTimestamp(), why), (_, before) => (before.Times + 1, time.GetTimestamp(), why));
+            return Unknown(why);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {

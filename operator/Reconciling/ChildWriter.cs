@@ -16,18 +16,21 @@ namespace MoDM.Operator.Reconciling;
 internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOptions options, LeaseLoop lease)
 {
     /// <summary>Everything but the Deployments; and what the document no longer has goes.</summary>
-    public async Task ChildrenAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
+    public async Task ChildrenAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, Refusals refusals, CancellationToken cancel)
     {
         var wanted = Wanted(mixture, memory);
         foreach (var child in wanted.Where(c => c.Kind != ChildKind.Deployment))
         {
             var path = child.Kind.Path(key.Namespace, child.Name);
             if (watches.Simple[child.Kind].Of(key).TryGetValue(child.Name, out var live)
-                && HashOf(live.Metadata) == child.Hash && IsOurs(memory, path, live.Metadata.ResourceVersion)) continue;
-            using var json = JsonDocument.Parse(KubernetesJson.Serialize(Children.Build(child, mixture, options, watches.Kinds)));
-            Guard();
-            var written = await api.ApplyAsync(path, json.RootElement, cancel);
-            memory.Versions[path] = written.GetProperty("metadata").GetProperty("resourceVersion").GetString()!;
+                && HashOf(live.Metadata) == child.Hash && IsOurs(memory, path, VersionOf(live.Metadata))) continue;
+            await refusals.TryAsync(async () =>
+            {
+                using var json = JsonDocument.Parse(KubernetesJson.Serialize(Children.Build(child, mixture, options, watches.Kinds)));
+                Guard();
+                var written = await api.ApplyAsync(path, json.RootElement, cancel);
+                memory.Versions[path] = VersionOf(KubernetesJson.Deserialize<V1ObjectMeta>(written.GetProperty("metadata")));
+            });
         }
         foreach (var (kind, there) in watches.Simple.Select(s => (s.Key, s.Value.Of(key).Values.Select(c => c.Metadata)))
             .Append((ChildKind.Deployment, watches.Deployments.Of(key).Values.Select(d => d.Metadata))))
@@ -36,7 +39,7 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
                 && !wanted.Any(w => w.Kind == kind && w.Name == m.Name)).ToList())
             {
                 Guard();
-                await api.DeleteAsync(kind.Path(key.Namespace, meta.Name), cancel);
+                await refusals.TryAsync(() => api.DeleteAsync(kind.Path(key.Namespace, meta.Name), cancel));
             }
         }
     }
@@ -51,9 +54,8 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         var live = watches.Deployments.Of(key).GetValueOrDefault(name);
         if (live is not null && HashOf(live.Metadata) == child.Hash)
         {
-            var generation = (live.Metadata.Generation ?? 0).ToString(CultureInfo.InvariantCulture);
             // Somebody changed it. Put right only if this operator would have made it as it was: see Deployments.
-            if (IsOurs(memory, path, generation)
+            if (IsOurs(memory, path, VersionOf(live.Metadata))
                 || live.Metadata.Annotations.TryGetValue(ClusterNames.BuiltAnnotation, out var before) && before != child.Built) return;
         }
         else if (live is null && memory.Unseen.Contains(name))
@@ -64,7 +66,16 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
         deployment.Spec.Replicas = replicas;
         Guard();
         Remember(memory, path, (await api.ApplyAsync(path, deployment, cancel)).Metadata, replicas);
+        memory.Templates[name] = child.Hash;
         if (live is null) memory.Unseen.Add(name);
+    }
+
+    /// <summary>That a Deployment gives a worker until it gets the document's template; null: it has that one, or does not say.</summary>
+    public int? GpusBefore(ObjectKey key, MixtureInCluster mixture, string name, MixtureMemory memory)
+    {
+        if (watches.Deployments.Of(key).GetValueOrDefault(name) is not { } live) return null;
+        var wanted = Wanted(mixture, memory).First(c => c.Kind == ChildKind.Deployment && c.Name == name).Hash;
+        return HashOf(live.Metadata) == wanted || memory.Templates.GetValueOrDefault(name) == wanted ? null : Observation.Gpus(live.Metadata);
     }
 
     public async Task ReplicasAsync(ObjectKey key, string name, int replicas, MixtureMemory memory, CancellationToken cancel)
@@ -129,9 +140,12 @@ internal sealed class ChildWriter(ApiServer api, Watches watches, OperatorOption
     private static void Remember(MixtureMemory memory, string path, V1ObjectMeta written, int replicas)
     {
         var generation = written.Generation ?? 0;
-        memory.Versions[path] = generation.ToString(CultureInfo.InvariantCulture);
+        memory.Versions[path] = VersionOf(written);
         memory.Replicas[written.Name] = (replicas, generation);
     }
+
+    /// <summary>Where generations are counted, that: a status that moves, as of a disruption budget, makes none.</summary>
+    private static string VersionOf(V1ObjectMeta meta) => meta.Generation is { } generation ? generation.ToString(CultureInfo.InvariantCulture) : meta.ResourceVersion;
 
     private static string? HashOf(V1ObjectMeta meta) =>
         meta.Annotations is { } notes && notes.TryGetValue(ClusterNames.HashAnnotation, out var hash) ? hash : null;

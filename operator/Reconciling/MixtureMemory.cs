@@ -15,6 +15,9 @@ internal sealed class MixtureMemory
 {
     private (long Generation, string Roll, Verdict Verdict)? _read;
 
+    /// <summary>Of the mixture: one that is made again under its name is another.</summary>
+    public required string Uid { get; init; }
+
     /// <summary>The children of the document in force.</summary>
     public (MixtureInCluster Of, IReadOnlyList<WantedChild> Children)? Wanted { get; set; }
 
@@ -38,6 +41,9 @@ internal sealed class MixtureMemory
 
     /// <summary>Replicas that were written and not yet seen, with the generation that has them, by Deployment.</summary>
     public Dictionary<string, (int Replicas, long Generation)> Replicas { get; } = [];
+
+    /// <summary>Hashes of the Deployments' templates that were written last, which the watch may not show yet, by Deployment.</summary>
+    public Dictionary<string, string> Templates { get; } = [];
 
     /// <summary>Deployments that were made and have not been seen yet.</summary>
     public HashSet<string> Unseen { get; } = [];
@@ -63,7 +69,8 @@ internal sealed class MixtureMemory
         var generation = resource.Metadata.Generation ?? 0;
         var roll = resource.Metadata.Annotations is { } notes && notes.TryGetValue(Verdict.RollAnnotation, out var text) ? text : "";
         if (_read is { } before && before.Generation == generation && before.Roll == roll) return before.Verdict;
-        var verdict = Verdict.Of(resource, roll);
+        // Not the resource's own status: that may be older than what was written last.
+        var verdict = Verdict.Of(resource, roll, _read?.Verdict.Accepted ?? Status?.Accepted);
         _read = (generation, roll, verdict);
         return verdict;
     }
@@ -77,12 +84,13 @@ internal sealed record Verdict(IReadOnlyList<MixtureProblem> Problems, MixtureIn
     /// <summary>On a mixture: another text rolls all of its pods, onto the operator's present images too.</summary>
     public const string RollAnnotation = "modm.dev/roll";
 
-    public static Verdict Of(MixtureObject resource, string roll)
+    /// <param name="last">The last document without mistakes, for when this one has some; null: there never was one.</param>
+    public static Verdict Of(MixtureObject resource, string roll, AcceptedDocument? last = null)
     {
         var (mixture, problems) = Check(resource, resource.Spec);
         if (mixture is not null)
             return new Verdict([], InCluster(mixture), new AcceptedDocument { Generation = resource.Metadata.Generation ?? 0, Spec = resource.Spec });
-        if (StatusOf(resource)?.Accepted is { } last && Check(resource, last.Spec).Mixture is { } before)
+        if (last is not null && Check(resource, last.Spec).Mixture is { } before)
             return new Verdict(problems, InCluster(before), last);
         return new Verdict(problems, null, null);
 

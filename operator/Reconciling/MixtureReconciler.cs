@@ -30,8 +30,11 @@ internal sealed class MixtureReconciler(
 
     private TimeSpan Now => time.GetElapsedTime(_start);
 
-    /// <summary>Another replica may have acted meanwhile: begin with what runs.</summary>
-    public void Forget() => _memories.Clear();
+    /// <summary>Another replica acts from now on: what it does is not known here, nor told by metrics.</summary>
+    public void Forget()
+    {
+        foreach (var key in _memories.Keys) Drop(key);
+    }
 
     /// <returns>When to come again although nothing happened; null: not at all.</returns>
     public async Task<TimeSpan?> ReconcileAsync(ObjectKey key, CancellationToken cancel)
@@ -42,9 +45,11 @@ internal sealed class MixtureReconciler(
             Drop(key); // Its children go with it, by their owner references.
             return null;
         }
-        var memory = _memories.GetOrAdd(key, _ => new MixtureMemory { Status = Verdict.StatusOf(resource) });
+        if (_memories.TryGetValue(key, out var known) && known.Uid != resource.Metadata.Uid) Drop(key);
+        var memory = _memories.GetOrAdd(key, _ => new MixtureMemory { Uid = resource.Metadata.Uid, Status = Verdict.StatusOf(resource) });
         var verdict = memory.Read(resource);
         IReadOnlyList<int> ready = [];
+        var refusals = new Refusals();
         if (verdict.InForce is { } mixture)
         {
             // 2. Plan, when it is time.
@@ -53,16 +58,17 @@ internal sealed class MixtureReconciler(
                 await PlanAsync(key, mixture, memory, pools, cancel);
 
             // 3. Build and apply, what has changed.
-            await writer.ChildrenAsync(key, mixture, memory, cancel);
-            await GatewayAsync(key, mixture, memory, cancel);
+            await writer.ChildrenAsync(key, mixture, memory, refusals, cancel);
+            await refusals.TryAsync(() => GatewayAsync(key, mixture, memory, cancel));
 
             // 4. One step towards the plan.
-            await ScaleAsync(key, mixture, memory, cancel);
+            await ScaleAsync(key, mixture, memory, refusals, cancel);
             ready = [.. mixture.Spec.Pools.Select(p => PodsOf(key, p).Count(pod => Observation.IsReady(pod) && pod.Metadata.DeletionTimestamp is null))];
         }
 
         // 5. Say so.
-        await ReportAsync(key, resource, verdict, memory, ready, cancel);
+        await ReportAsync(key, resource, verdict, memory, ready, refusals.Text, cancel);
+        refusals.Throw();
         return verdict.InForce is null ? null : memory.NextPlan > Now ? memory.NextPlan - Now : TimeSpan.Zero;
     }
 
@@ -99,8 +105,11 @@ internal sealed class MixtureReconciler(
             WaitingHits = 0,
             Pools = [.. workers.Select((n, i) => new PoolLoad(n, 0, null, loadSeconds[i]))],
         };
+        var before = memory.Allocation;
         (memory.Allocation, memory.Plan) = CapacityPlanner.Plan(spec, sample, memory.Plan, Now);
         memory.PlannedSpec = spec;
+        foreach (var gone in before?.Pools.Where(p => spec.Pools.All(s => s.Name != p.Pool.Name)) ?? [])
+            OperatorMetrics.Replicas.RemoveLabelled(key.Namespace, key.Name, gone.Pool.Name);
         foreach (var pool in memory.Allocation.Pools)
             OperatorMetrics.Replicas.WithLabels(key.Namespace, key.Name, pool.Pool.Name).Set(pool.Replicas);
         OperatorMetrics.MetricsAvailable.WithLabels(key.Namespace, key.Name).Set(memory.Unknown is null ? 1 : 0);
@@ -134,29 +143,34 @@ internal sealed class MixtureReconciler(
             await writer.ReplicasAsync(key, name, replicas, memory, cancel);
     }
 
-    private async Task ScaleAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, CancellationToken cancel)
+    private async Task ScaleAsync(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, Refusals refusals, CancellationToken cancel)
     {
         var pools = Pools(key, mixture, memory, new Dictionary<string, int>());
-        var step = Scaling.Next(pools, mixture.Spec.GpuBudget);
+        var budget = mixture.Spec.GpuBudget - Observation.HeldByOthers(watches.Pods.Of(key).Values, mixture.Spec.Pools);
+        var step = Scaling.Next(pools, budget);
         if (step.Drain.Count > 0)
         {
             // Only now it matters which of them are idle.
             pools = Pools(key, mixture, memory, await InFlightAsync(key, mixture, pools, cancel));
-            step = Scaling.Next(pools, mixture.Spec.GpuBudget);
+            step = Scaling.Next(pools, budget);
         }
         foreach (var pod in step.Serve)
-            await writer.MarkAsync(key, pod, drain: false, memory, time.GetUtcNow(), cancel);
+            await refusals.TryAsync(() => writer.MarkAsync(key, pod, drain: false, memory, time.GetUtcNow(), cancel));
         foreach (var pod in step.Drain)
-            await writer.MarkAsync(key, pod, drain: true, memory, time.GetUtcNow(), cancel);
+            await refusals.TryAsync(() => writer.MarkAsync(key, pod, drain: true, memory, time.GetUtcNow(), cancel));
         for (var i = 0; i < pools.Count; i++)
         {
             var (pool, replicas) = (pools[i], step.Replicas[i]);
-            if (pool.Replicas is { } now && now != replicas)
-                await writer.ReplicasAsync(key, mixture.PoolName(pool.Pool), replicas, memory, cancel);
-            await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+            await refusals.TryAsync(async () =>
+            {
+                if (pool.Replicas is { } now && now != replicas)
+                    await writer.ReplicasAsync(key, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+                if (!step.Waiting.Contains(pool.Pool.Name))
+                    await writer.DeploymentAsync(key, mixture, mixture.PoolName(pool.Pool), replicas, memory, cancel);
+            });
         }
         foreach (var pod in step.Delete)
-            await writer.DeletePodAsync(key, pod, cancel);
+            await refusals.TryAsync(() => writer.DeletePodAsync(key, pod, cancel));
     }
 
     private List<PoolNow> Pools(ObjectKey key, MixtureInCluster mixture, MixtureMemory memory, IReadOnlyDictionary<string, int> inFlight)
@@ -173,13 +187,13 @@ internal sealed class MixtureReconciler(
             var target = memory.Allocation?.Pools.FirstOrDefault(p => p.Pool.Name == pool.Name).Replicas ?? 0;
             pools.Add(new PoolNow(
                 pool, target, ChildWriter.ReplicasOf(deployment, memory), Observation.IsRolling(deployment),
-                [.. pods.Select(p => Marked(Observation.Worker(p, grace, inFlight, now), memory))]));
+                [.. pods.Select(p => Marked(Observation.Worker(p, grace, inFlight, now), memory))], writer.GpusBefore(key, mixture, mixture.PoolName(pool), memory)));
         }
         return pools;
     }
 
     private IReadOnlyList<SeenPod> PodsOf(ObjectKey key, WorkerPool pool) =>
-        [.. watches.Pods.Of(key).Values.Where(p => p.Metadata.Labels.TryGetValue(ClusterNames.PoolLabel, out var name) && name == pool.Name)];
+        [.. watches.Pods.Of(key).Values.Where(p => !Observation.HasEnded(p) && Observation.PoolOf(p) == pool.Name)];
 
     /// <summary>A mark that was just written and that the watch has not shown yet.</summary>
     private static WorkerPod Marked(WorkerPod pod, MixtureMemory memory)
@@ -215,7 +229,7 @@ internal sealed class MixtureReconciler(
     }
 
     private async Task ReportAsync(
-        ObjectKey key, MixtureObject resource, Verdict verdict, MixtureMemory memory, IReadOnlyList<int> ready, CancellationToken cancel)
+        ObjectKey key, MixtureObject resource, Verdict verdict, MixtureMemory memory, IReadOnlyList<int> ready, string? refused, CancellationToken cancel)
     {
         await PhasesAsync(key, verdict, memory, cancel);
         var gateway = verdict.InForce is { } mixture ? watches.Deployments.Of(key).GetValueOrDefault(mixture.GatewayName) : null;
@@ -224,7 +238,7 @@ internal sealed class MixtureReconciler(
             resource.Metadata.Generation ?? 0, verdict, memory.Allocation, gateway?.Status.AvailableReplicas > 0,
             ready, memory.Load,
             estimate is null ? null : new Demand(estimate.MissRate, estimate.HitRate, estimate.HitWork, estimate.RaisedHitWork, 0, 0),
-            memory.Unknown, [.. memory.ColdStarts.Values.OrderBy(c => c.Pool, StringComparer.Ordinal)]);
+            memory.Unknown, [.. memory.ColdStarts.Values.OrderBy(c => c.Pool, StringComparer.Ordinal)], refused);
         var before = memory.Status;
         var mayShowLoad = memory.LoadShownAt == TimeSpan.MinValue || Now - memory.LoadShownAt >= LoadShownEvery;
         var status = StatusView.Of(facts, before, mayShowLoad, time.GetUtcNow());

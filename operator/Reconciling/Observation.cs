@@ -1,4 +1,5 @@
 using System.Globalization;
+using k8s.Models;
 using MoDM.Cluster;
 using MoDM.Mixture;
 using MoDM.Operator.Cluster;
@@ -13,12 +14,28 @@ internal static class Observation
     {
         var since = DrainsSince(pod);
         return new WorkerPod(
-            pod.Metadata.Name, IsReady(pod), pod.Metadata.DeletionTimestamp is not null || pod.Status.Phase is "Failed" or "Succeeded",
+            pod.Metadata.Name, IsReady(pod), pod.Metadata.DeletionTimestamp is not null,
             since is not null, since is { } at && now - at > grace,
-            inFlight.TryGetValue(pod.Metadata.Name, out var images) ? images : null, Created(pod));
+            inFlight.TryGetValue(pod.Metadata.Name, out var images) ? images : null, Created(pod), Gpus(pod.Metadata));
     }
 
     public static bool IsRolling(SeenDeployment? deployment) => deployment?.Status is { } status && status.UpdatedReplicas < status.Replicas;
+
+    /// <summary>Its containers run no more, and it holds no GPU: an evicted pod, which stays until somebody removes it.</summary>
+    public static bool HasEnded(SeenPod pod) => pod.Status.Phase is "Failed" or "Succeeded";
+
+    public static string? PoolOf(SeenPod pod) => pod.Metadata.Labels is { } labels && labels.TryGetValue(ClusterNames.PoolLabel, out var pool) ? pool : null;
+
+    /// <summary>Null: an earlier operator made it, and did not say.</summary>
+    public static int? Gpus(V1ObjectMeta meta) =>
+        meta.Annotations is { } notes && notes.TryGetValue(ClusterNames.GpusAnnotation, out var text) && int.TryParse(text, CultureInfo.InvariantCulture, out var gpus) ? gpus : null;
+
+    /// <summary>GPUs of the budget that pods of pools hold which the document has no more, until they are gone.</summary>
+    public static int HeldByOthers(IEnumerable<SeenPod> pods, IEnumerable<WorkerPool> pools)
+    {
+        var names = pools.Select(p => p.Name).ToList();
+        return pods.Where(p => !HasEnded(p) && !names.Contains(PoolOf(p) ?? "")).Sum(p => Gpus(p.Metadata) ?? 1);
+    }
 
     public static bool IsReady(SeenPod pod) => Condition(pod, "Ready") is { Status: "True" };
 

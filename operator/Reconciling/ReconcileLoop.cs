@@ -53,11 +53,11 @@ internal sealed partial class ReconcileLoop(
     {
         Log.Leads(log);
         OperatorMetrics.Leader.Set(1);
-        reconciler.Forget();
         foreach (var mixture in watches.Mixtures.Items)
             queue.Add(new ObjectKey(mixture.Metadata.NamespaceProperty, mixture.Metadata.Name));
         using var either = CancellationTokenSource.CreateLinkedTokenSource(term, stop);
         await Task.WhenAll(Enumerable.Range(0, Lanes).Select(_ => LaneAsync(either.Token)));
+        reconciler.Forget();
         OperatorMetrics.Leader.Set(0);
         Log.Follows(log);
     }

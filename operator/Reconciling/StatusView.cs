@@ -8,9 +8,10 @@ using MoDM.Planning;
 namespace MoDM.Operator.Reconciling;
 
 /// <summary>What the status is made from.</summary>
+/// <param name="Refused">What the API server would not have; null: nothing.</param>
 internal sealed record StatusFacts(
     long Generation, Verdict Verdict, Allocation? Allocation, bool GatewayReady, IReadOnlyList<int> Ready, MeasuredLoad? Load, Demand? Demand,
-    (string Reason, string Why)? Unknown, IReadOnlyList<ColdStartStatus> ColdStarts);
+    (string Reason, string Why)? Unknown, IReadOnlyList<ColdStartStatus> ColdStarts, string? Refused = null);
 
 /// <summary>From facts to a status, without a clock but for the conditions' times; the same facts give the same status.</summary>
 internal static class StatusView
@@ -124,13 +125,13 @@ internal static class StatusView
         }
 
         var (problems, inForce) = (facts.Verdict.Problems, facts.Verdict.InForce);
-        var accepted = problems.Count == 0;
         var counts = string.Join(", ", pools.Select(p => $"{p.Ready}/{p.Desired} {p.Name}"));
         var complete = pools.Count > 0 && pools.All(p => p.Ready >= p.Desired);
         var large = pools.Count > 0 && (pools[0].Ready > 0 || pools[0].Desired == 0);
         return
         [
-            accepted ? Condition("Accepted", true, "Valid", "the document is in force")
+            (problems.Count, facts.Refused) is (0, null) ? Condition("Accepted", true, "Valid", "the document is in force")
+                : problems.Count == 0 ? Condition("Accepted", false, "Refused", $"The API server refuses what the document asks for: {facts.Refused}")
                 : Condition("Accepted", false, "Invalid", string.Join(" ", problems) + (inForce is null ? "" : $" Generation {facts.Verdict.Accepted!.Generation} stays in force.")),
             facts.Unknown is var (reason, why)
                 ? Condition("MetricsAvailable", false, reason, $"{why}; the sizes stay as they are")

@@ -21,7 +21,7 @@ internal static class Children
         WantedChild child, MixtureInCluster mixture, OperatorOptions options, IReadOnlyCollection<ChildKind> kinds)
     {
         var built = Build(mixture, options, kinds).First(c => c.Kind == child.Kind && c.Object.Metadata.Name == child.Name).Object;
-        built.Metadata.Annotations = new Dictionary<string, string> { [ClusterNames.HashAnnotation] = child.Hash };
+        (built.Metadata.Annotations ??= new Dictionary<string, string>())[ClusterNames.HashAnnotation] = child.Hash;
         if (child.Built.Length > 0) built.Metadata.Annotations[ClusterNames.BuiltAnnotation] = child.Built;
         return built;
     }

@@ -48,7 +48,8 @@ internal static class Deployments
             container.EnvFrom = [new V1EnvFromSource { SecretRef = new V1SecretEnvSource { Name = credentials } }];
         var pod = PodSpecs.Restricted(container, spec.Gateway, options, volumes);
         pod.ServiceAccountName = mixture.GatewayName;
-        pod.TerminationGracePeriodSeconds = Seconds(spec.Slo.Latency) + 30;
+        // It ends when it has answered; the SLO may be raised while it runs.
+        pod.TerminationGracePeriodSeconds = Grace(spec);
         return Deployment(mixture, mixture.GatewayName, MixtureInCluster.GatewayLabels, mixture.GatewaySelector, GatewayHash(mixture), spec.GatewayReplicas,
             // A cache on a volume has one owner at a time.
             spec.Cache.Volume is null ? Rolling(surge: 1, unavailable: 0) : new V1DeploymentStrategy { Type = "Recreate" },
@@ -94,9 +95,12 @@ internal static class Deployments
         var pod = PodSpecs.Restricted(container, pool.Pod, options, volumes);
         pod.AutomountServiceAccountToken = false;
         // As long as the gateway is patient with a silent worker: longer than the longest generation (complaint 6).
-        pod.TerminationGracePeriodSeconds = Math.Max(60, 10 * Seconds(mixture.Spec.Slo.Latency));
-        return Deployment(mixture, mixture.PoolName(pool), MixtureInCluster.WorkerLabels(pool), mixture.WorkerSelector(pool), PoolHash(mixture, pool),
+        pod.TerminationGracePeriodSeconds = Grace(mixture.Spec);
+        var deployment = Deployment(mixture, mixture.PoolName(pool), MixtureInCluster.WorkerLabels(pool), mixture.WorkerSelector(pool), PoolHash(mixture, pool),
             replicas, Rolling(surge: 0, unavailable: 1), PodSpecs.Template(mixture.Labels(MixtureInCluster.WorkerLabels(pool)), pool.Pod, pod));
+        foreach (var meta in (V1ObjectMeta[])[deployment.Metadata, deployment.Spec.Template.Metadata])
+            (meta.Annotations ??= new Dictionary<string, string>())[ClusterNames.GpusAnnotation] = pool.GpusPerReplica.ToString(CultureInfo.InvariantCulture);
+        return deployment;
     }
 
     public static string PoolHash(MixtureInCluster mixture, WorkerPool pool) => Hash(new
@@ -182,5 +186,5 @@ internal static class Deployments
 
     private static string ImageOf(PodSettings settings, string fallback) => settings.Image.Length > 0 ? settings.Image : fallback;
 
-    private static long Seconds(TimeSpan time) => (long)Math.Ceiling(time.TotalSeconds);
+    private static long Grace(MixtureSpec spec) => Math.Max(60, 10 * (long)Math.Ceiling(spec.Slo.Latency.TotalSeconds));
 }

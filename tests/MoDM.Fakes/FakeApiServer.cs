@@ -103,7 +103,8 @@ public sealed class FakeApiServer : IAsyncDisposable
     }
 
     /// <summary>A kubeconfig file for this server.</summary>
-    public string Kubeconfig(string ns = "default")
+    /// <param name="user">As the record of requests has it.</param>
+    public string Kubeconfig(string ns = "default", string user = "fake")
     {
         var file = Path.Combine(TempFolder.New(), "kubeconfig");
         File.WriteAllText(file, $"""
@@ -116,7 +117,7 @@ public sealed class FakeApiServer : IAsyncDisposable
             users:
             - name: fake
               user:
-                token: fake
+                token: {user}
             contexts:
             - name: fake
               context:
@@ -236,7 +237,10 @@ public sealed class FakeApiServer : IAsyncDisposable
         var verb = context.Request.Method != "GET" ? context.Request.Method
             : query["watch"] == "true" || query["watch"] == "1" ? "WATCH"
             : at is { Name: null } ? "LIST" : "GET";
-        var request = new FakeRequest(verb, path, context.Request.QueryString.Value ?? "", context.Request.Headers.UserAgent.ToString(), _time.GetUtcNow());
+        var request = new FakeRequest(verb, path, context.Request.QueryString.Value ?? "", context.Request.Headers.UserAgent.ToString(), _time.GetUtcNow())
+        {
+            User = context.Request.Headers.Authorization.ToString().Replace("Bearer ", "", StringComparison.Ordinal),
+        };
         FakeFault? fault;
         lock (_lock)
         {

@@ -43,6 +43,9 @@ public sealed record FakeFault
 /// <summary>A request as the fake API server saw it; the path has no query.</summary>
 public sealed record FakeRequest(string Verb, string Path, string Query, string Client, DateTimeOffset At)
 {
+    /// <summary>By the token that was sent.</summary>
+    public string User { get; init; } = "";
+
     /// <summary>0 while it is answered, and for good when the connection was cut.</summary>
     public int Status { get; set; }
 

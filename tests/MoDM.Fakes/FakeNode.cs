@@ -23,6 +23,9 @@ public sealed class FakeNode : IAsyncDisposable
     /// <summary>The most GPUs that worker pods of a mixture ever held together.</summary>
     public int MostPods { get; private set; }
 
+    /// <summary>How long pods that are told to end take to go; of those that are made from now on.</summary>
+    public TimeSpan Grace { get; set; }
+
     /// <summary>Pods do not get ready while this is so.</summary>
     public bool Stuck { get; set; }
 
@@ -51,7 +54,9 @@ public sealed class FakeNode : IAsyncDisposable
                         PodsOf(deployment, ns).ForEach(pod => _api.Remove(PathOf(pod)));
                 }
             }
-            MostPods = Math.Max(MostPods, _api.List("/api/v1/pods", "modm.dev/role=worker").Count);
+            foreach (var pod in _api.List("/api/v1/pods", "modm.dev/role=worker").Where(IsOver))
+                _api.Patch(PathOf(pod), """{"metadata": {"finalizers": null}}""");
+            MostPods = Math.Max(MostPods, _api.List("/api/v1/pods", "modm.dev/role=worker").Count(p => !HasEnded(p)));
             await Task.Delay(50, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -63,7 +68,7 @@ public sealed class FakeNode : IAsyncDisposable
         var labels = deployment["spec"]!["template"]!["metadata"]!["labels"]!;
         var pods = PodsOf(deployment, ns).OrderBy(IsReady).ToList();
         foreach (var pod in pods.Take(Math.Max(0, pods.Count - wanted)))
-            _api.Remove(PathOf(pod));
+            _api.Remove(PathOf(pod)); // With a finalizer it only begins to end.
         for (var i = pods.Count; i < wanted; i++)
             Create(deployment, ns, $"{name}-{_names++}", labels);
         foreach (var pod in pods.Skip(Math.Max(0, pods.Count - wanted)))
@@ -90,7 +95,8 @@ public sealed class FakeNode : IAsyncDisposable
 
     private List<JsonObject> PodsOf(JsonObject deployment, string ns) => [.. _api.List(
         $"/api/v1/namespaces/{ns}/pods",
-        string.Join(',', deployment["spec"]!["selector"]!["matchLabels"]!.AsObject().Select(l => $"{l.Key}={l.Value}")))];
+        string.Join(',', deployment["spec"]!["selector"]!["matchLabels"]!.AsObject().Select(l => $"{l.Key}={l.Value}")))
+        .Where(pod => !HasEnded(pod) && pod["metadata"]!["deletionTimestamp"] is null)];
 
     private void Create(JsonObject deployment, string ns, string name, JsonNode labels) => _api.Put($"/api/v1/namespaces/{ns}/pods/{name}", new JsonObject
     {
@@ -101,6 +107,9 @@ public sealed class FakeNode : IAsyncDisposable
             ["name"] = name,
             ["namespace"] = ns,
             ["labels"] = labels.DeepClone(),
+            ["annotations"] = deployment["spec"]!["template"]!["metadata"]!["annotations"]?.DeepClone(),
+            // They hold the record of a pod as long as its process would take to end.
+            ["finalizers"] = Grace > TimeSpan.Zero ? new JsonArray("modm.dev/grace") : null,
             ["ownerReferences"] = new JsonArray(new JsonObject
             {
                 ["apiVersion"] = "apps/v1",
@@ -114,6 +123,11 @@ public sealed class FakeNode : IAsyncDisposable
     }.ToJsonString());
 
     private static string PathOf(JsonObject pod) => $"/api/v1/namespaces/{pod["metadata"]!["namespace"]}/pods/{pod["metadata"]!["name"]}";
+
+    private bool IsOver(JsonObject pod) => (string?)pod["metadata"]!["deletionTimestamp"] is { } since && pod["metadata"]!["finalizers"] is not null
+        && TimeProvider.System.GetUtcNow() - DateTimeOffset.Parse(since, CultureInfo.InvariantCulture) > Grace;
+
+    private static bool HasEnded(JsonObject pod) => (string?)pod["status"]?["phase"] == "Failed";
 
     private static bool IsReady(JsonObject pod) =>
         pod["status"]?["conditions"]?.AsArray().Any(c => (string)c!["type"]! == "Ready" && (string)c["status"]! == "True") == true;

@@ -77,7 +77,8 @@ public sealed partial class FakeObjects(TimeProvider time)
         if (path.Namespace is not null) meta["namespace"] = path.Namespace;
         if (!raw || meta["uid"] is null) meta["uid"] = Guid.NewGuid().ToString();
         if (!raw || meta["creationTimestamp"] is null) meta["creationTimestamp"] = Now();
-        meta["generation"] = 1;
+        if (Ungenerated.Contains(path.Resource)) meta.Remove("generation");
+        else meta["generation"] = 1;
         if (!raw) item.Remove("status");
         return Commit(path, name, null, item);
     }
@@ -111,7 +112,7 @@ public sealed partial class FakeObjects(TimeProvider time)
             if (was["metadata"]![field] is { } value) meta[field] = value.DeepClone();
         }
         if (JsonNode.DeepEquals(was, next)) return old;
-        if (!JsonNode.DeepEquals(Spec(was), Spec(next))) meta["generation"] = (long)meta["generation"]! + 1;
+        if (meta["generation"] is not null && !JsonNode.DeepEquals(Spec(was), Spec(next))) meta["generation"] = (long)meta["generation"]! + 1;
         if (!raw && meta["deletionTimestamp"] is not null && HasFinalizers(was) && !HasFinalizers(next))
         {
             Remove(path, old);
@@ -201,6 +202,9 @@ public sealed partial class FakeObjects(TimeProvider time)
         ["spec"] = new JsonObject { ["replicas"] = item.Node["spec"]?["replicas"]?.DeepClone() ?? 0 },
         ["status"] = new JsonObject { ["replicas"] = item.Node["status"]?["replicas"]?.DeepClone() ?? 0 },
     };
+
+    /// <summary>Of these Kubernetes counts no generations.</summary>
+    private static readonly HashSet<string> Ungenerated = ["services", "serviceaccounts", "roles", "rolebindings", "pods", "events", "leases", "secrets", "configmaps"];
 
     // The last one may be set by a test.
     private static readonly string[] Kept = ["name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp"];

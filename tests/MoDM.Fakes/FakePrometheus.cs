@@ -46,6 +46,9 @@ public sealed partial class FakePrometheus : IAsyncDisposable
     /// <summary>Instead of an answer.</summary>
     public int? Status { get; set; }
 
+    /// <summary>Takes requests and never answers.</summary>
+    public bool Silent { get; set; }
+
     /// <summary>Answers without series.</summary>
     public bool Empty { get; set; }
 
@@ -96,6 +99,12 @@ public sealed partial class FakePrometheus : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context)
     {
+        if (Silent)
+        {
+            lock (_lock) Queries++;
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
         var query = (string)(await context.Request.ReadFormAsync())["query"]!;
         var result = new JsonArray();
         lock (_lock)

@@ -1,6 +1,10 @@
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using MoDM.Cluster;
 using MoDM.Fakes;
+using MoDM.Gateway.Scheduling;
 
 namespace MoDM.Gateway.Tests;
 
@@ -117,6 +121,24 @@ public sealed class ClusterMixtureTests
         (mixture, var problems, code) = await ClusterMixture.ReadAsync(resource, TimeSpan.FromSeconds(2), TimeProvider.System);
         Assert.Equal((null, 1), (mixture, code));
         Assert.Contains("needs get, list and watch", Assert.Single(problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_stops_has_the_time_of_the_SLO_in_force()
+    {
+        await using var cluster = await TestCluster.StartAsync();
+        using var api = ApiServer.Connect(cluster.Api.Kubeconfig("art"));
+        var (resource, host) = (new ClusterResource(api, "postcards"), Options.Create(new HostOptions()));
+        var (mixture, _, _) = await ClusterMixture.ReadAsync(resource, TimeSpan.FromMinutes(1), TimeProvider.System);
+        using var watch = new MixtureWatch(
+            resource, new CurrentMixture(mixture!), new LoadMeter(mixture!.Spec, TimeProvider.System), host, TimeProvider.System, NullLogger<MixtureWatch>.Instance);
+        await watch.StartAsync(TestContext.Current.CancellationToken);
+        await GatewayProcess.Eventually(() => Task.FromResult(host.Value.ShutdownTimeout == TimeSpan.FromSeconds(50)));
+
+        cluster.PutMixture(s => s["slo"]!["latency"] = "5m");
+
+        await GatewayProcess.Eventually(() => Task.FromResult(host.Value.ShutdownTimeout == TimeSpan.FromSeconds(320)));
+        await watch.StopAsync(TestContext.Current.CancellationToken);
     }
 
     private static Task SaidAsync(GatewayProcess gateway, string text) =>

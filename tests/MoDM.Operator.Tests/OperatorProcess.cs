@@ -30,7 +30,7 @@ public sealed class FakeCluster : IAsyncDisposable
     public async Task<OperatorProcess> OperatorAsync(params string[] args)
     {
         var started = await OperatorProcess.StartAsync(
-            ["--kubeconfig", Api.Kubeconfig(), "--urls", "http://127.0.0.1:0", "--prometheus", Prometheus.Address.ToString(), "--identity", $"operator-{_operators.Count}", .. args]);
+            ["--kubeconfig", Api.Kubeconfig(user: $"operator-{_operators.Count}"), "--urls", "http://127.0.0.1:0", "--prometheus", Prometheus.Address.ToString(), "--identity", $"operator-{_operators.Count}", .. args]);
         _operators.Add(started);
         return started;
     }

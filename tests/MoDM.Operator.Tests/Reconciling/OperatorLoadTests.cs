@@ -84,4 +84,33 @@ public class OperatorLoadTests
         (cluster.Prometheus.Status, cluster.Prometheus.Empty, cluster.Prometheus.NaN) = (null, false, false);
         await cluster.UntilAsync(() => cluster.Is("MetricsAvailable", "True"), "MetricsAvailable=True", 30);
     }
+
+    [Fact]
+    public async Task A_Prometheus_that_is_silent_delays_no_mixture()
+    {
+        const int Mixtures = 30;
+        await using var cluster = await FakeCluster.StartAsync();
+        await cluster.OperatorAsync();
+        for (var i = 0; i < Mixtures; i++) cluster.Apply(name: $"m{i}");
+        await cluster.UntilAsync(() => All(name => cluster.Is("WorkersReady", "True", name)), "Ready");
+        cluster.Prometheus.Silent = true;
+        await cluster.UntilAsync(() => All(name => (string?)cluster.Condition("MetricsAvailable", name)?["message"]
+            is { } why && why.Contains("did not answer", StringComparison.Ordinal)), "known to be silent", 90);
+        var queries = cluster.Prometheus.Queries;
+        var since = System.Diagnostics.Stopwatch.GetTimestamp();
+
+        for (var i = 0; i < Mixtures; i++) cluster.Apply(s => s["gpuBudget"] = 3, $"m{i}");
+        await cluster.UntilAsync(() => All(name => cluster.Replicas("little", name) == 0), "acted on");
+
+        // One lane at most waits for an answer: without that 30 mixtures on 4 lanes take 3 s each.
+        var took = System.Diagnostics.Stopwatch.GetElapsedTime(since);
+        Assert.True(took < TimeSpan.FromSeconds(10), $"acted on after {took.TotalSeconds:0.0} s");
+        Assert.InRange(cluster.Prometheus.Queries - queries, 0, 2 + (int)(took.TotalSeconds / 5));
+
+        cluster.Prometheus.Silent = false;
+        await cluster.UntilAsync(() => All(name => (string?)cluster.Condition("MetricsAvailable", name)?["message"]
+            is { } why && !why.Contains("did not answer", StringComparison.Ordinal)), "heard again", 60);
+
+        bool All(Func<string, bool> isSo) => Enumerable.Range(0, Mixtures).All(i => isSo($"m{i}"));
+    }
 }

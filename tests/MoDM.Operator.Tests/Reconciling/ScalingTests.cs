@@ -118,6 +118,60 @@ public class ScalingTests
         Assert.Equal([1], step.Replicas);
     }
 
+    [Fact]
+    public void A_template_with_larger_workers_waits_until_they_fit_the_budget()
+    {
+        // 3 large of 1 GPU each are to be 1 of 2 GPUs, beside 2 small.
+        ScalingStep Step(int replicas, params WorkerPod[] large) =>
+            Scaling.Next([Larger(1, replicas, large), Pool(1, 2, 1, Pod("s"))], 4);
+
+        var first = Step(3, Pod("a"), Pod("b"), Pod("c"));
+        Assert.Equal(["big"], first.Waiting);
+        Assert.Equal(2, first.Drain.Count);
+        Assert.Equal([3, 1], first.Replicas);
+        Assert.EndsWith("larger workers of big wait for GPUs that are still held", first.Reason, StringComparison.Ordinal);
+
+        var drained = Step(3, Pod("a"), Pod("b", ready: false, drains: true), Pod("c", ready: false, drains: true));
+        Assert.Equal(["big"], drained.Waiting);
+        Assert.Equal([1, 1], drained.Replicas);
+        Assert.Equal(["big"], Step(1, Pod("a"), Pod("b", ready: false, terminating: true), Pod("c", ready: false, terminating: true)).Waiting);
+
+        var last = Step(1, Pod("a"));
+        Assert.Empty(last.Waiting);
+        Assert.Equal([1, 2], last.Replicas);
+    }
+
+    [Fact]
+    public void A_template_with_larger_workers_ends_a_roll_out_that_does_not_end_by_itself()
+    {
+        var step = Scaling.Next([Larger(1, 2, Pod("a"), Pod("stuck", ready: false)) with { Rolling = true }], 2);
+
+        Assert.Equal(["stuck"], step.Drain);
+        Assert.Equal(["big"], step.Waiting);
+        var drained = Scaling.Next([Larger(1, 2, Pod("a"), Pod("stuck", ready: false, drains: true)) with { Rolling = true }], 2);
+        Assert.Equal([1], drained.Replicas);
+    }
+
+    [Fact]
+    public void Larger_workers_that_fit_at_once_do_not_wait_and_grow_only_by_the_new_template()
+    {
+        var step = Scaling.Next([Larger(3, 1, Pod("a"))], 8);
+
+        Assert.Empty(step.Waiting);
+        Assert.Equal([1], step.Replicas);
+    }
+
+    [Fact]
+    public void Pods_of_a_larger_template_hold_what_they_have_until_they_are_replaced()
+    {
+        // 2 GPUs each, of which the document wants 1: of 4 there is none for a third one yet.
+        var pool = Pool(0, 4, 2, Pod("a") with { Gpus = 2 }, Pod("b") with { Gpus = 2 });
+
+        Assert.Equal([2], Scaling.Next([pool with { GpusBefore = 2 }], 4).Replicas);
+        Assert.Equal([2], Scaling.Next([pool], 4).Replicas);
+        Assert.Equal([3], Scaling.Next([Pool(0, 4, 2, Pod("a") with { Gpus = 2 }, Pod("b") with { Gpus = 1 })], 4).Replicas);
+    }
+
     /// <summary>Whatever is planned and in whatever order things happen: the budget holds, and the plan is reached.</summary>
     [Theory]
     [InlineData(1), InlineData(2), InlineData(3), InlineData(4), InlineData(5)]
@@ -141,6 +195,10 @@ public class ScalingTests
 
     private static PoolNow Pool(int i, int target, int? replicas, params WorkerPod[] pods) =>
         new(Documents.Mixture().Spec.Pools.ElementAt(i), target, replicas, Rolling: false, pods);
+
+    /// <summary>The large pool, whose workers are to have 2 GPUs and have 1.</summary>
+    private static PoolNow Larger(int target, int replicas, params WorkerPod[] pods) =>
+        new(Documents.Mixture(s => s["large"]!["gpusPerReplica"] = 2).Spec.Large!, target, replicas, Rolling: false, pods, GpusBefore: 1);
 
     private static WorkerPod Pod(string name, bool ready = true, bool drains = false, bool terminating = false, int? inFlight = null) =>
         new(name, ready, terminating, drains, DrainedTooLong: false, inFlight, Noon);

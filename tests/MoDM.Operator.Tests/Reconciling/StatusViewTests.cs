@@ -61,7 +61,7 @@ public class StatusViewTests
         var resource = Documents.Resource(s => (s["steps"], s["gpuBudget"]) = (0, 0), generation: 2);
         resource.Status = System.Text.Json.JsonSerializer.SerializeToElement(new { accepted = new { generation = 1, spec = good.Spec } });
 
-        var verdict = Verdict.Of(resource, "");
+        var verdict = Verdict.Of(resource, "", Verdict.StatusOf(resource)?.Accepted);
         var status = StatusView.Of(Facts() with { Verdict = verdict, Generation = 2 }, null, true, Noon);
 
         var accepted = Condition(status, "Accepted");
@@ -70,6 +70,18 @@ public class StatusViewTests
         Assert.Contains("spec.gpuBudget: is 0", accepted.Message, StringComparison.Ordinal);
         Assert.EndsWith("Generation 1 stays in force.", accepted.Message, StringComparison.Ordinal);
         Assert.Equal((50, "True", 1), (verdict.InForce!.Spec.Steps, Condition(status, "Ready").Status, status.Accepted!.Generation));
+    }
+
+    [Fact]
+    public void A_document_with_mistakes_keeps_the_last_good_one_in_force_also_before_any_status_was_seen()
+    {
+        var memory = new MixtureMemory { Uid = "uid-postcards" };
+        Assert.Empty(memory.Read(Documents.Resource()).Problems);
+
+        var verdict = memory.Read(Documents.Resource(s => s["steps"] = 0, generation: 2));
+
+        Assert.NotEmpty(verdict.Problems);
+        Assert.Equal((50, 1), (verdict.InForce?.Spec.Steps, verdict.Accepted?.Generation));
     }
 
     [Fact]

@@ -48,6 +48,15 @@ public class SpecTests
         Assert.Equal(150, pod.TerminationGracePeriodSeconds);
     }
 
+    [Theory]
+    [InlineData("2s", 60), InlineData("15s", 150), InlineData("5m", 3000)]
+    public void A_gateway_gets_time_to_answer_also_when_the_SLO_is_raised_while_it_runs(string latency, long grace)
+    {
+        var pod = Deployments.Gateway(Documents.InCluster(s => s["slo"]!["latency"] = latency), Options).Spec.Template.Spec;
+
+        Assert.Equal(grace, pod.TerminationGracePeriodSeconds);
+    }
+
     [Fact]
     public void What_the_document_says_of_pods_is_in_the_pods()
     {
