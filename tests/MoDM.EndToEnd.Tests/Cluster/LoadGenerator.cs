@@ -133,9 +133,11 @@ public sealed class LoadGenerator : IAsyncDisposable
         {
             var images = JsonNode.Parse(text)!["data"]!.AsArray();
             if (images.Count != ((int?)request["n"] ?? 1)) return $"200: {images.Count} images";
-            foreach (var image in images)
+            for (var i = 0; i < images.Count; i++)
             {
-                var pixels = RgbImage.Decode(Convert.FromBase64String((string)image!["b64_json"]!));
+                // As the worker says that it drew: nobody gets another one's.
+                if ((int?)request["seed"] + i is { } seed && (long?)images[i]!["seed"] != seed) return $"200: {images[i]!["seed"]} is not the seed {seed}";
+                var pixels = RgbImage.Decode(Convert.FromBase64String((string)images[i]!["b64_json"]!));
                 if (pixels.Width != Pixels || pixels.Height != Pixels) return $"200: {pixels.Width} x {pixels.Height} pixels";
             }
             return null;
