@@ -33,6 +33,20 @@ public class MixtureReaderTests
         Assert.Equal(TimeSpan.FromSeconds(30), mixture.Spec.Slo.Latency);
     }
 
+    [Theory]
+    [InlineData(null, "postcards")]
+    [InlineData("team-a", "team-a.postcards")]
+    public void Mixtures_of_one_name_in_two_namespaces_have_two_full_names(string? ns, string name)
+    {
+        var (mixture, problems) = Read(d =>
+        {
+            if (ns is not null) d["metadata"]!["namespace"] = ns;
+        });
+
+        Assert.Empty(problems);
+        Assert.Equal(name, mixture!.FullName);
+    }
+
     [Fact]
     public void All_mistakes_are_named_at_once_with_path_value_and_remedy()
     {
